@@ -1,0 +1,265 @@
+//! The composition root: from a configuration to a running service that can be stopped.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App as ActixApp, HttpServer};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
+use crate::config::{Config, Database};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::database::embedded::{Cluster, Durability, EmbeddedError, Options};
+use crate::database::migrations::{self, Migrated, MigrationError};
+use crate::database::pooler::{self, Untracked};
+use crate::database::{self, Pool};
+use crate::http::shared::Shared;
+use crate::routes;
+use crate::sources::{Clock, Identifiers};
+
+/// Connections that PostgreSQL keeps for others besides the pool: migrations, people.
+const SPARE_CONNECTIONS: u32 = 10;
+
+/// Seconds that requests have to end when the service stops.
+const DRAIN_SECONDS: u64 = 30;
+
+/// Time that a client may leave a connection unused.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Why the service does not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The signing key cannot be used.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// A verification key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The embedded database does not run.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The database URL cannot be used.
+    #[error("the database URL cannot be used: {0}")]
+    DatabaseUrl(#[source] sqlx::Error),
+    /// The database does not answer.
+    #[error("the database does not answer: {0}")]
+    Database(#[source] sqlx::Error),
+    /// The pooler mixes up statements.
+    #[error(transparent)]
+    Pooler(#[from] Untracked),
+    /// The schema cannot be brought up to date.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// The server failed.
+    #[error("the HTTP server failed: {0}")]
+    Server(#[source] io::Error),
+}
+
+/// The database that the service uses, and how it is connected to.
+#[derive(Debug)]
+struct Connected {
+    pool: Pool,
+    cluster: Option<Cluster>,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What its requests share.
+    pub shared: Arc<Shared>,
+    /// The key that signs tokens.
+    pub signing_key: SigningKey,
+    handle: ServerHandle,
+    server: JoinHandle<io::Result<()>>,
+    stop_database: watch::Sender<bool>,
+    database: JoinHandle<Result<(), EmbeddedError>>,
+    _data_dir: DataDir,
+}
+
+/// The path of the signing key.
+#[must_use]
+pub fn signing_key_path(config: &Config, data_dir: &DataDir) -> PathBuf {
+    config.signing_key.clone().unwrap_or_else(|| data_dir.keys_dir().join("signing.pem"))
+}
+
+impl App {
+    /// Starts the service; when this returns, requests are answered.
+    ///
+    /// An embedded database must die with the thread that starts it, so this is called on the program's main thread.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not start; then nothing is left running.
+    pub async fn start(config: Config, clock: Clock, ids: Identifiers) -> Result<Self, AppError> {
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let signing_key = SigningKey::load_or_create(&signing_key_path(&config, &data_dir))?;
+        let verifier = Verifier::new(config.issuer.clone(), signing_key.verification_key(), &config.verification_keys)?;
+        // A port that is taken is told before a database is started.
+        let listen = |source| AppError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let Connected { pool, cluster } = connect(&config, &data_dir).await?;
+        let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids));
+        let server = serve(listener, &shared).map_err(AppError::Server)?;
+        let handle = server.handle();
+        let (stop_database, stopped) = watch::channel(false);
+        Ok(Self {
+            address,
+            shared,
+            signing_key,
+            handle,
+            server: actix_web::rt::spawn(server),
+            stop_database,
+            database: actix_web::rt::spawn(keep(cluster, stopped)),
+            _data_dir: data_dir,
+        })
+    }
+
+    /// Answers requests until `signal` comes, then stops: no new requests, the running ones end, then the database.
+    ///
+    /// # Errors
+    ///
+    /// When the server or the embedded database fails before.
+    pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
+        let failure = tokio::select! {
+            () = signal => None,
+            ended = &mut self.server => Some(AppError::Server(joined(ended).err().unwrap_or_else(|| io::Error::other("it ended by itself")))),
+            ended = &mut self.database => match ended {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(AppError::Embedded(error)),
+                Err(error) => Some(AppError::Server(io::Error::other(error))),
+            },
+        };
+        self.shared.stop();
+        self.handle.stop(failure.is_none()).await;
+        self.shared.pool.close().await;
+        let stopping = self.stop_database.send(true).is_ok();
+        let stopped = if stopping && !self.database.is_finished() { self.database.await } else { Ok(Ok(())) };
+        match (failure, stopped) {
+            (Some(failure), _) => Err(failure),
+            (None, Ok(Err(error))) => Err(AppError::Embedded(error)),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
+    ended.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+/// Starts or reaches the database and brings its schema up to date.
+async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, AppError> {
+    match &config.database {
+        Database::Embedded { bin_dir } => {
+            let cluster = Cluster::start(cluster_options(config, data_dir, bin_dir.clone())).await?;
+            let options = cluster.connect_options();
+            migrate(&options).await?;
+            let options = database::with_timeouts(options, &config.limits);
+            let pool = database::pool(options, config.database_connections, &config.limits);
+            Ok(Connected { pool, cluster: Some(cluster) })
+        }
+        Database::External { url, direct_url, pooler } => {
+            let direct = database::options_of(direct_url.as_ref().unwrap_or(url)).map_err(AppError::DatabaseUrl)?;
+            let mut options = database::options_of(url).map_err(AppError::DatabaseUrl)?;
+            migrate(&direct).await?;
+            if !*pooler {
+                options = database::with_timeouts(options, &config.limits);
+            }
+            pooler::probe(&options).await.map_err(AppError::Database)??;
+            let pool = database::pool(options, config.database_connections, &config.limits);
+            Ok(Connected { pool, cluster: None })
+        }
+    }
+}
+
+/// Applies the migrations that the database lacks, and nothing else.
+///
+/// # Errors
+///
+/// When the database does not run or answer, or a migration fails.
+pub async fn migrate_only(config: &Config) -> Result<Migrated, AppError> {
+    match &config.database {
+        Database::Embedded { bin_dir } => {
+            let data_dir = DataDir::open(&config.data_dir)?;
+            let cluster = Cluster::start(cluster_options(config, &data_dir, bin_dir.clone())).await?;
+            let migrated = migrations::run(&cluster.connect_options()).await;
+            cluster.stop().await?;
+            Ok(migrated?)
+        }
+        Database::External { url, direct_url, .. } => {
+            let direct = database::options_of(direct_url.as_ref().unwrap_or(url)).map_err(AppError::DatabaseUrl)?;
+            Ok(migrations::run(&direct).await?)
+        }
+    }
+}
+
+fn cluster_options(config: &Config, data_dir: &DataDir, bin_dir: Option<PathBuf>) -> Options {
+    Options {
+        cluster_dir: data_dir.cluster_dir(),
+        socket_dir: data_dir.socket_dir(),
+        bin_dir,
+        durability: Durability::Durable,
+        max_connections: config.database_connections + SPARE_CONNECTIONS,
+        log: data_dir.database_log(),
+    }
+}
+
+async fn migrate(options: &sqlx::postgres::PgConnectOptions) -> Result<(), AppError> {
+    let migrated = migrations::run(options).await?;
+    tracing::info!(applied = migrated.applied, version = migrated.version, "the schema is up to date");
+    Ok(())
+}
+
+fn serve(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<actix_web::dev::Server> {
+    let config = &shared.config;
+    let workers = match config.workers {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        count => count,
+    };
+    let table: Vec<Arc<_>> = routes::table().into_iter().map(Arc::new).collect();
+    let for_app = shared.clone();
+    let server = HttpServer::new(move || ActixApp::new().configure(|config| routes::mount(config, &for_app, &table)))
+        .workers(workers)
+        .client_request_timeout(config.limits.head_time)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok(server)
+}
+
+/// Keeps the embedded database running until it is told to stop; one that dies is started again, and requests are answered
+/// with 503 in between.
+async fn keep(cluster: Option<Cluster>, mut stopped: watch::Receiver<bool>) -> Result<(), EmbeddedError> {
+    let Some(mut cluster) = cluster else {
+        // Nothing to keep: waits for the end, which comes when the sender goes or speaks.
+        let _ = stopped.wait_for(|stop| *stop).await;
+        return Ok(());
+    };
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return cluster.stop().await,
+            error = cluster.exited() => tracing::error!(%error, "the embedded database ended; starting it again"),
+        }
+        cluster.restart().await?;
+    }
+}

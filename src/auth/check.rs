@@ -1,0 +1,102 @@
+//! Checking a token, beyond what the library checks by itself.
+
+use std::collections::HashSet;
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Validation, decode, decode_header};
+
+use super::claims::{Caller, Claims};
+use super::keys::{VerificationKey, Verifier};
+use crate::sources::Clock;
+
+/// Seconds by which the clocks of issuer and registry may differ.
+const LEEWAY: f64 = 30.0;
+
+/// Why a token was refused. For the log: the answer is the same for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no `Authorization` header, or more than one.
+    #[error("there is not exactly one Authorization header")]
+    Missing,
+    /// It is longer than allowed.
+    #[error("the Authorization header is too long")]
+    TooLong,
+    /// It is not `Bearer` and a token.
+    #[error("the Authorization header is not a Bearer token")]
+    NotBearer,
+    /// It is not three parts of base64url around a JSON header.
+    #[error("the token is malformed")]
+    Malformed,
+    /// The header names extensions that must be understood.
+    #[error("the token's header has `crit`")]
+    Critical,
+    /// No key of ours fits the header's `kid` and `alg`.
+    #[error("no configured key fits the token's kid and alg")]
+    UnknownKey,
+    /// The signature is wrong.
+    #[error("the signature does not fit")]
+    Signature,
+    /// A claim is missing, of the wrong type, or not ours.
+    #[error("a claim is missing or wrong")]
+    Claims,
+    /// Another issuer.
+    #[error("the issuer is another one")]
+    Issuer,
+    /// Its life is over.
+    #[error("the token has expired")]
+    Expired,
+    /// Its life has not begun.
+    #[error("the token is not valid yet")]
+    NotYet,
+}
+
+/// Checks a token: signature by a key of ours with that key's algorithm, issuer, life with 30 s of leeway, ids.
+///
+/// # Errors
+///
+/// The reason of the refusal, for the log only.
+pub fn check(token: &str, verifier: &Verifier, clock: &Clock) -> Result<Caller, Refusal> {
+    let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
+    if header.crit.is_some() {
+        return Err(Refusal::Critical);
+    }
+    let mut refusal = Refusal::UnknownKey;
+    for key in verifier.candidates(header.kid.as_deref(), header.alg) {
+        match verify(token, key) {
+            Ok(claims) => return accept(&claims, verifier, clock),
+            Err(reason) => refusal = reason,
+        }
+    }
+    Err(refusal)
+}
+
+/// Signature and shape of the claims; times, issuer and ids are judged by [`accept`].
+fn verify(token: &str, key: &VerificationKey) -> Result<Claims, Refusal> {
+    let mut validation = Validation::new(key.algorithm);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims = HashSet::new();
+    match decode::<Claims>(token, &key.key, &validation) {
+        Ok(token) => Ok(token.claims),
+        Err(error) => Err(match error.kind() {
+            ErrorKind::InvalidSignature => Refusal::Signature,
+            ErrorKind::Json(_) => Refusal::Claims,
+            _ => Refusal::Malformed,
+        }),
+    }
+}
+
+fn accept(claims: &Claims, verifier: &Verifier, clock: &Clock) -> Result<Caller, Refusal> {
+    let now = clock.unix();
+    if claims.iss != verifier.issuer {
+        return Err(Refusal::Issuer);
+    }
+    if claims.exp.seconds_after(now) <= -LEEWAY {
+        return Err(Refusal::Expired);
+    }
+    if claims.nbf.is_some_and(|nbf| nbf.seconds_after(now) > LEEWAY) {
+        return Err(Refusal::NotYet);
+    }
+    Caller::from_claims(claims).ok_or(Refusal::Claims)
+}

@@ -1,0 +1,226 @@
+//! What a token says about its bearer.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! positive_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// `None` unless the number is positive.
+            #[must_use]
+            pub fn new(id: i64) -> Option<Self> {
+                (id > 0).then_some(Self(id))
+            }
+
+            /// The number, always positive.
+            #[must_use]
+            pub fn get(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            /// A decimal number without sign or leading zeros that fits in 63 bits.
+            fn from_str(text: &str) -> Result<Self, String> {
+                decimal_id(text).map(Self).ok_or_else(|| format!("`{text}` is not a positive number without leading zeros"))
+            }
+        }
+    };
+}
+
+positive_id!(
+    /// An account of the CRM: the tenant.
+    AccountId
+);
+positive_id!(
+    /// A user of an account.
+    UserId
+);
+
+/// The pattern `^[1-9][0-9]{0,18}$`, and a value that fits in a signed 64-bit integer.
+#[must_use]
+pub(crate) fn decimal_id(text: &str) -> Option<i64> {
+    let plain = !text.starts_with('0') && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+/// A user's rights in the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May install, uninstall and continue bots.
+    Admin,
+    /// May look.
+    User,
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "admin" => Ok(Self::Admin),
+            "user" => Ok(Self::User),
+            other => Err(format!("`{other}` is neither admin nor user")),
+        }
+    }
+}
+
+/// What a token may do under `/registry/v1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Publish widgets.
+    Publish,
+    /// Publish widgets that everybody sees.
+    PublishPublic,
+    /// Act as the bot engine: open continuations and read them.
+    Bots,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Publish, Self::PublishPublic, Self::Bots];
+
+    /// As it stands in the `scopes` claim.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::PublishPublic => "publish:public",
+            Self::Bots => "bots",
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            format!("`{text}` is no scope; the scopes are {known}")
+        })
+    }
+}
+
+/// The claims of a token as they travel: those of the real service, and the role, which that one looks up in the account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    /// The configured issuer.
+    pub iss: String,
+    /// The user's id, decimal.
+    pub sub: String,
+    /// The account's id.
+    pub account_id: i64,
+    /// The user's rights in the account.
+    pub role: Role,
+    /// The client id of the integration that the token was given to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Uuid>,
+    /// What it may do under `/registry/v1`; unknown ones are ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// End of its life, seconds since 1970.
+    pub exp: NumericDate,
+    /// When it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<NumericDate>,
+    /// Not valid before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<NumericDate>,
+    /// The token's own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+}
+
+/// Seconds since 1970, as RFC 7519 has it: others may send a fraction, we send whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Deserialize)]
+#[serde(transparent)]
+pub struct NumericDate(f64);
+
+impl Serialize for NumericDate {
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, which is the wanted end of time")]
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0 as i64)
+    }
+}
+
+impl NumericDate {
+    /// From whole seconds.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "exact up to the year 285,000,000")]
+    pub fn from_unix(seconds: i64) -> Self {
+        Self(seconds as f64)
+    }
+
+    /// Seconds from `now` until this date; negative when it has passed.
+    #[must_use]
+    pub(super) fn seconds_after(self, now: i64) -> f64 {
+        self.0 - Self::from_unix(now).0
+    }
+}
+
+/// Who calls: the checked content of a token.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The tenant that everything the call touches belongs to.
+    pub account: AccountId,
+    /// The user.
+    pub user: UserId,
+    /// The user's rights.
+    pub role: Role,
+    /// The integration that the token was given to.
+    pub client: Option<Uuid>,
+    /// What it may do under `/registry/v1`.
+    pub scopes: BTreeSet<Scope>,
+}
+
+impl Caller {
+    /// Reads checked claims; `None` when the ids are no ids.
+    pub(super) fn from_claims(claims: &Claims) -> Option<Self> {
+        Some(Self {
+            account: AccountId::new(claims.account_id)?,
+            user: claims.sub.parse().ok()?,
+            role: claims.role,
+            client: claims.aud,
+            scopes: claims.scopes.iter().filter_map(|scope| scope.parse().ok()).collect(),
+        })
+    }
+
+    /// Whether the token carries this scope.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_plain_decimals_that_fit() {
+        for (text, id) in [("1", Some(1)), ("9223372036854775807", Some(i64::MAX))] {
+            assert_eq!(decimal_id(text), id);
+        }
+        for bad in ["", "0", "01", "+1", "-1", "1 ", "9223372036854775808", "1e3", "١", "99999999999999999999"] {
+            assert_eq!(decimal_id(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The keys that tokens are verified with, each bound to one algorithm.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+
+use crate::config::KeySource;
+
+/// Bytes of an HS256 secret at least (RFC 7518, 3.2).
+const LEAST_SECRET: usize = 32;
+/// Bytes of an RSA modulus at least: 2048 bits (RFC 7518, 3.3).
+const LEAST_MODULUS: usize = 256;
+/// Keys at most: a token that names no key is tried against each.
+const MOST_KEYS: usize = 64;
+
+/// One key and the one algorithm that it verifies.
+#[derive(Debug, Clone)]
+pub struct VerificationKey {
+    /// The key's id, the `kid` of tokens.
+    pub kid: String,
+    /// Taken from the configuration, never from a token.
+    pub algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+}
+
+/// A key that cannot be used; the service does not start with it.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read.
+    #[error("cannot read the key file {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds something else.
+    #[error("{path} does not hold a public key for {algorithm:?}: {why}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What was expected.
+        algorithm: Algorithm,
+        /// What the parser said.
+        why: String,
+    },
+    /// The file is no JSON Web Key Set, or a key of it lacks something.
+    #[error("{path}: {why}")]
+    Jwks {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A short secret can be guessed.
+    #[error("the HS256 secret `{kid}` has {length} bytes; at least 32 are needed")]
+    ShortSecret {
+        /// The key's id.
+        kid: String,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A short RSA key can be broken.
+    #[error("the RSA key `{kid}` has {bits} bits; at least 2048 are needed")]
+    ShortRsa {
+        /// The key's id.
+        kid: String,
+        /// Its length in bits.
+        bits: usize,
+    },
+    /// Two keys with one id.
+    #[error("two keys have the kid `{kid}`; give each its own")]
+    Twice {
+        /// The id.
+        kid: String,
+    },
+    /// More keys than a token can be tried against.
+    #[error("there are {count} verification keys; at most 64 can be used")]
+    TooMany {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// All keys that tokens are verified with, and the issuer that they must name.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    pub(super) issuer: String,
+    keys: BTreeMap<String, VerificationKey>,
+}
+
+impl Verifier {
+    /// Puts our own key beside the configured ones.
+    ///
+    /// # Errors
+    ///
+    /// When a source cannot be read, a key is too weak, two have the same `kid`, or there are more than 64.
+    pub fn new(issuer: String, own: VerificationKey, sources: &[KeySource]) -> Result<Self, KeyError> {
+        let mut keys = vec![own];
+        for source in sources {
+            match source {
+                KeySource::File { kid, algorithm, path } => keys.push(from_file(kid, *algorithm, path)?),
+                KeySource::Jwks(path) => keys.extend(from_jwks(path)?),
+            }
+        }
+        if keys.len() > MOST_KEYS {
+            return Err(KeyError::TooMany { count: keys.len() });
+        }
+        let mut by_kid = BTreeMap::new();
+        for key in keys {
+            strong_enough(&key)?;
+            let kid = key.kid.clone();
+            if by_kid.insert(kid.clone(), key).is_some() {
+                return Err(KeyError::Twice { kid });
+            }
+        }
+        Ok(Self { issuer, keys: by_kid })
+    }
+
+    /// The keys that may have signed a token whose header says this.
+    pub(super) fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &VerificationKey> {
+        self.keys.values().filter(move |key| key.algorithm == algorithm && kid.is_none_or(|kid| kid == key.kid))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
+    fs::read(path).map_err(|source| KeyError::Read { path: path.to_owned(), source })
+}
+
+fn from_file(kid: &str, algorithm: Algorithm, path: &Path) -> Result<VerificationKey, KeyError> {
+    let bytes = read(path)?;
+    let key = match algorithm {
+        Algorithm::RS256 => DecodingKey::from_rsa_pem(&bytes),
+        Algorithm::ES256 => DecodingKey::from_ec_pem(&bytes),
+        Algorithm::EdDSA => DecodingKey::from_ed_pem(&bytes),
+        // A secret is the file's bytes without the line end that editors add.
+        _ => Ok(DecodingKey::from_secret(bytes.trim_ascii_end())),
+    };
+    let key = key.map_err(|why| KeyError::Malformed { path: path.to_owned(), algorithm, why: why.to_string() })?;
+    Ok(VerificationKey { kid: kid.to_owned(), algorithm, key })
+}
+
+fn from_jwks(path: &Path) -> Result<Vec<VerificationKey>, KeyError> {
+    let fail = |why: String| KeyError::Jwks { path: path.to_owned(), why };
+    let set: JwkSet =
+        serde_json::from_slice(&read(path)?).map_err(|why| fail(format!("not a JSON Web Key Set: {why}")))?;
+    set.keys.iter().map(|jwk| from_jwk(jwk).map_err(&fail)).collect()
+}
+
+fn from_jwk(jwk: &Jwk) -> Result<VerificationKey, String> {
+    let kid = jwk.common.key_id.clone().ok_or("a key has no `kid`; each needs one")?;
+    let algorithm = match jwk.common.key_algorithm {
+        Some(KeyAlgorithm::EdDSA) => Algorithm::EdDSA,
+        Some(KeyAlgorithm::RS256) => Algorithm::RS256,
+        Some(KeyAlgorithm::ES256) => Algorithm::ES256,
+        Some(KeyAlgorithm::HS256) => Algorithm::HS256,
+        _ => return Err(format!("the key `{kid}` needs an `alg`, one of EdDSA, RS256, ES256, HS256")),
+    };
+    let key = DecodingKey::from_jwk(jwk).map_err(|why| format!("the key `{kid}` cannot be used: {why}"))?;
+    if key.family() != algorithm.family() {
+        return Err(format!("the key `{kid}` is of another kind than its `alg` {algorithm:?}"));
+    }
+    Ok(VerificationKey { kid, algorithm, key })
+}
+
+fn strong_enough(key: &VerificationKey) -> Result<(), KeyError> {
+    match key.algorithm {
+        Algorithm::HS256 => {
+            let length = key.key.try_get_as_bytes().map_or(0, <[u8]>::len);
+            if length < LEAST_SECRET {
+                return Err(KeyError::ShortSecret { kid: key.kid.clone(), length });
+            }
+        }
+        Algorithm::RS256 => {
+            let length = match key.key.kind() {
+                DecodingKeyKind::RsaModulusExponent { n, .. } => n.iter().skip_while(|byte| **byte == 0).count(),
+                DecodingKeyKind::SecretOrDer(der) => modulus_length(der).unwrap_or(0),
+            };
+            if length < LEAST_MODULUS {
+                return Err(KeyError::ShortRsa { kid: key.kid.clone(), bits: length * 8 });
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Bytes of the modulus in a PKCS #1 `RSAPublicKey`: a sequence whose first member is the integer `n`.
+fn modulus_length(der: &[u8]) -> Option<usize> {
+    let (sequence, _) = der_value(der, 0x30)?;
+    let (modulus, _) = der_value(sequence, 0x02)?;
+    Some(modulus.iter().skip_while(|byte| **byte == 0).count())
+}
+
+/// The content of the DER value with this tag at the start of `bytes`, and what follows it.
+fn der_value(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (first, rest) = bytes.split_first()?;
+    let (length, rest) = rest.split_first()?;
+    if *first != tag {
+        return None;
+    }
+    let (length, rest) = match *length {
+        short @ 0..=0x7f => (usize::from(short), rest),
+        long @ 0x81..=0x84 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
+            (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    rest.split_at_checked(length)
+}

@@ -1,0 +1,12 @@
+//! Tokens: which keys sign them, what they claim, how they are issued and checked. Knows nothing of HTTP.
+
+mod check;
+mod claims;
+mod keys;
+mod signing;
+
+pub use check::{Refusal, check};
+pub(crate) use claims::decimal_id;
+pub use claims::{AccountId, Caller, Claims, Role, Scope, UserId};
+pub use keys::{KeyError, VerificationKey, Verifier};
+pub use signing::{Issue, SigningKey, SigningKeyError};

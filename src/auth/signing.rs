@@ -1,0 +1,184 @@
+//! The key that signs our own tokens, and issuing them.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
+use uuid::Uuid;
+
+use super::claims::{AccountId, Claims, NumericDate, Role, Scope, UserId};
+use super::keys::VerificationKey;
+use crate::digest::Sha256;
+use crate::sources::{Clock, Identifiers};
+
+/// The Ed25519 key pair that signs our tokens. Its id is made from its public half, so that it never changes meaning.
+#[derive(Debug)]
+pub struct SigningKey {
+    kid: String,
+    public: Vec<u8>,
+    signing: EncodingKey,
+}
+
+/// A signing key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningKeyError {
+    /// The file cannot be read or written.
+    #[error("cannot read or write the signing key {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("{path} does not hold an Ed25519 private key in PEM (PKCS #8): {why}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        why: String,
+    },
+    /// The file can be read by others.
+    #[error("the signing key {path} can be read by others (mode {mode:o}); run: chmod 600 {path}")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+}
+
+/// What a token is to say.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    /// The tenant.
+    pub account: AccountId,
+    /// The user.
+    pub user: UserId,
+    /// The user's rights.
+    pub role: Role,
+    /// The integration that it is given to.
+    pub client: Option<Uuid>,
+    /// What it may do under `/registry/v1`.
+    pub scopes: Vec<Scope>,
+    /// How long it lives.
+    pub lifetime: Duration,
+}
+
+impl SigningKey {
+    /// Reads the key, or makes one with mode 0600 when the file is not there. Several programs may do this at once: all get
+    /// the same key.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or written, holds something else, or is readable by others.
+    pub fn load_or_create(path: &Path) -> Result<Self, SigningKeyError> {
+        let file = |source| SigningKeyError::File { path: path.to_owned(), source };
+        match Self::load(path) {
+            Err(SigningKeyError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                create(path).map_err(file)?;
+                Self::load(path)
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// Reads the key.
+    ///
+    /// # Errors
+    ///
+    /// As [`SigningKey::load_or_create`], and when the file is not there.
+    pub fn load(path: &Path) -> Result<Self, SigningKeyError> {
+        let file = |source| SigningKeyError::File { path: path.to_owned(), source };
+        let malformed = |why: String| SigningKeyError::Malformed { path: path.to_owned(), why };
+        let text = fs::read(path).map_err(file)?;
+        let mode = fs::metadata(path).map_err(file)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(SigningKeyError::Exposed { path: path.to_owned(), mode });
+        }
+        let document = pem::parse(&text).map_err(|why| malformed(why.to_string()))?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.contents())
+            .map_err(|why| malformed(why.to_string()))?;
+        let public = pair.public_key().as_ref().to_vec();
+        let kid = Sha256::of(&[&public]).to_string().chars().take(16).collect();
+        Ok(Self { kid, public, signing: EncodingKey::from_ed_der(document.contents()) })
+    }
+
+    /// The half that verifies.
+    #[must_use]
+    pub fn verification_key(&self) -> VerificationKey {
+        VerificationKey {
+            kid: self.kid.clone(),
+            algorithm: Algorithm::EdDSA,
+            key: DecodingKey::from_ed_der(&self.public),
+        }
+    }
+
+    /// Signs a token.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptographic library refuses, which a key that was read does not cause.
+    pub fn issue(
+        &self,
+        issuer: &str,
+        issue: &Issue,
+        clock: &Clock,
+        ids: &Identifiers,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let now = clock.unix();
+        let lifetime = i64::try_from(issue.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let claims = Claims {
+            iss: issuer.to_owned(),
+            sub: issue.user.to_string(),
+            account_id: issue.account.get(),
+            role: issue.role,
+            aud: issue.client,
+            scopes: issue.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            exp: NumericDate::from_unix(now.saturating_add(lifetime)),
+            iat: Some(NumericDate::from_unix(now)),
+            nbf: None,
+            jti: Some(ids.next().to_string()),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(self.kid.clone());
+        encode(&header, &claims, &self.signing)
+    }
+}
+
+/// Writes a new key beside `path` and links it there, so that the file is either whole or absent; loses gracefully to another.
+fn create(path: &Path) -> io::Result<()> {
+    let pair = Ed25519KeyPair::generate().map_err(|_| io::Error::other("the system gave no random numbers"))?;
+    let document = pair.to_pkcs8v1().map_err(|_| io::Error::other("the new key could not be encoded"))?;
+    let text = pem::encode(&pem::Pem::new("PRIVATE KEY", document.as_ref()));
+    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let linked = match fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    };
+    fs::remove_file(&draft)?;
+    linked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_only_for_its_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("signing.pem");
+        let first = SigningKey::load_or_create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(SigningKey::load_or_create(&path).unwrap().kid, first.kid);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(SigningKey::load(&path), Err(SigningKeyError::Exposed { mode: 0o644, .. })));
+    }
+}

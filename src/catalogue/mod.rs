@@ -1,0 +1,10 @@
+//! The catalogue: which widgets exist, in which version, whose they are, and what their settings look like.
+
+pub mod api;
+pub mod publish;
+pub mod store;
+pub mod template;
+pub mod widget;
+
+pub use template::{Field, Template};
+pub use widget::{Owner, Rating, Visibility, Widget, WidgetId};

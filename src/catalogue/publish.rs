@@ -1,0 +1,177 @@
+//! Publishing a version: who may, what it changes, and what stands against it.
+
+use std::cmp::Ordering;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::store::{self, Attributes, NewVersion, Registered};
+use super::template::Template;
+use super::widget::{Owner, Visibility, WidgetId};
+use crate::archive::{Finding, LocalizedText, Package, Version, WidgetCode};
+use crate::database::{Failure, Pool};
+
+/// What a publisher asks for besides the archive. What is not given stays as it is, or takes the default of a new widget.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The widget's code; by default the manifest's.
+    pub code: Option<WidgetCode>,
+    /// Who sees it; a new widget is private.
+    pub visibility: Option<Visibility>,
+    /// The integration whose tokens may read its settings.
+    pub client_uuid: Option<Uuid>,
+    /// Whether it is a CRM template; a new widget is none.
+    pub is_crm_template: Option<bool>,
+}
+
+/// A version that is there now.
+#[derive(Debug)]
+pub struct Published {
+    /// The widget's number.
+    pub id: WidgetId,
+    /// The widget's code.
+    pub code: WidgetCode,
+    /// Whether this very archive had been published before.
+    pub already: bool,
+    /// Whether the v4 API shows this version.
+    pub is_current: bool,
+    /// The widget's attributes now.
+    pub attributes: Attributes,
+}
+
+/// What stands against publishing.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Neither the request nor the manifest names a code.
+    #[error("neither the request nor the manifest's widget.code names a valid code; give `code`")]
+    NoCode,
+    /// The code belongs to somebody else.
+    #[error("the code `{0}` belongs to another publisher; choose another one")]
+    ForeignCode(WidgetCode),
+    /// The integration belongs to somebody else.
+    #[error("the integration {0} belongs to another publisher")]
+    ForeignIntegration(Uuid),
+    /// The widget is public, and publishing does not hide it.
+    #[error("the widget is public, and accounts may rely on it; publishing a version cannot make it private")]
+    Hiding,
+    /// Other bytes under a version that exists.
+    #[error("version {0} exists with other content; raise the version in manifest.json")]
+    OtherBytes(Version),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] Failure),
+    /// Something could not be written as JSON: a fault of ours.
+    #[error("the package could not be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Publishes a package in one transaction: the widget if it is new, the version, and what the request sets.
+///
+/// # Errors
+///
+/// What stands against it; then nothing has changed.
+pub async fn publish(
+    pool: &Pool,
+    publisher: Owner,
+    request: &Request,
+    package: &Package,
+    warnings: &[Finding],
+) -> Result<Published, PublishError> {
+    let code = request.code.clone().or_else(|| package.manifest.code.clone()).ok_or(PublishError::NoCode)?;
+    let new = new_version(package, warnings)?;
+    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    if let Some(client) = request.client_uuid
+        && store::claim_integration(&mut transaction, client, publisher).await? != publisher
+    {
+        return Err(PublishError::ForeignIntegration(client));
+    }
+    let registered = registered(&mut transaction, &code, publisher, request).await?;
+    let attributes = attributes(&registered, publisher, &code, request)?;
+    let already = !store::add_version(&mut transaction, registered.id, &new, publisher).await?;
+    if already && store::archive_digest(&mut transaction, registered.id, new.version).await? != new.archive_sha256 {
+        return Err(PublishError::OtherBytes(new.version.clone()));
+    }
+    let current = match registered.current_version {
+        Some(current) if already || new.version.order(&current) == Ordering::Less => current,
+        _ => new.version.clone(),
+    };
+    store::update(&mut transaction, registered.id, attributes, &current).await?;
+    transaction.commit().await.map_err(Failure::from)?;
+    Ok(Published { id: registered.id, code, already, is_current: current == *new.version, attributes })
+}
+
+/// The widget's row, made if need be; it is locked either way.
+async fn registered(
+    transaction: &mut sqlx::PgConnection,
+    code: &WidgetCode,
+    publisher: Owner,
+    request: &Request,
+) -> Result<Registered, PublishError> {
+    if let Some(registered) = store::lock(transaction, code).await? {
+        return Ok(registered);
+    }
+    let attributes = Attributes {
+        visibility: request.visibility.unwrap_or(Visibility::Private),
+        client_uuid: request.client_uuid,
+        is_crm_template: request.is_crm_template.unwrap_or(false),
+    };
+    if let Some(id) = store::register(transaction, code, publisher, attributes).await? {
+        let Attributes { visibility, client_uuid, is_crm_template } = attributes;
+        return Ok(Registered {
+            id,
+            owner: publisher,
+            visibility,
+            client_uuid,
+            is_crm_template,
+            current_version: None,
+        });
+    }
+    // Somebody registered the code in between; their transaction has ended, so their row is there.
+    store::lock(transaction, code).await?.ok_or_else(|| PublishError::ForeignCode(code.clone()))
+}
+
+fn attributes(
+    registered: &Registered,
+    publisher: Owner,
+    code: &WidgetCode,
+    request: &Request,
+) -> Result<Attributes, PublishError> {
+    if registered.owner != publisher {
+        return Err(PublishError::ForeignCode(code.clone()));
+    }
+    let visibility = request.visibility.unwrap_or(registered.visibility);
+    if registered.visibility == Visibility::Public && visibility == Visibility::Private {
+        return Err(PublishError::Hiding);
+    }
+    Ok(Attributes {
+        visibility,
+        client_uuid: request.client_uuid.or(registered.client_uuid),
+        is_crm_template: request.is_crm_template.unwrap_or(registered.is_crm_template),
+    })
+}
+
+fn new_version<'a>(package: &'a Package, warnings: &[Finding]) -> Result<NewVersion<'a>, PublishError> {
+    #[derive(Serialize)]
+    struct Texts<'a> {
+        name: &'a LocalizedText,
+        description: &'a LocalizedText,
+        short_description: &'a LocalizedText,
+    }
+
+    let manifest = &package.manifest;
+    Ok(NewVersion {
+        version: &manifest.version,
+        archive_sha256: package.sha256,
+        archive_size: i64::try_from(package.packed_size).unwrap_or(i64::MAX),
+        manifest: manifest.redacted(),
+        template: serde_json::to_string(&Template::of(&manifest.settings))?,
+        texts: serde_json::to_string(&Texts {
+            name: &manifest.name,
+            description: &manifest.description,
+            short_description: &manifest.short_description,
+        })?,
+        is_lead_source: manifest.is_lead_source,
+        is_work_with_dp: manifest.is_work_with_dp,
+        findings: serde_json::to_string(warnings)?,
+    })
+}

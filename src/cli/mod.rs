@@ -1,0 +1,126 @@
+//! The command line: one file per command.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Loaded, Sources};
+
+mod demo;
+mod healthcheck;
+mod migrate;
+mod openapi;
+mod publish;
+mod serve;
+mod settings;
+mod token;
+
+/// A self-hosted registry of CRM widgets that speaks the Widgets section of the amoCRM/Kommo API v4.
+///
+/// `widget-registry serve --demo` starts a service with sample widgets and prints commands to try it with.
+#[derive(Debug, Parser)]
+#[command(name = "widget-registry", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Token(token::Token),
+    Publish(publish::Publish),
+    Migrate(migrate::Migrate),
+    Healthcheck(healthcheck::Healthcheck),
+    Openapi(openapi::Openapi),
+    Config(settings::Show),
+}
+
+/// Where settings come from, for every command that reads them. Each flag wins over its environment variable, which wins over the
+/// configuration file.
+#[derive(Debug, Args)]
+struct SettingsArgs {
+    /// A TOML file with settings; the names are those of `widget-registry config`
+    #[arg(long, value_name = "FILE", env = "WIDGET_REGISTRY_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder of keys, lock and embedded database [default: /var/lib/widget-registry for root, else in the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The `iss` claim of tokens [default: widget-registry]
+    #[arg(long, value_name = "NAME")]
+    issuer: Option<String>,
+    /// What the log shows: error, warn, info, debug, trace, or module=level pairs, parted by commas [default: info for this program]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How the log looks: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// Which database to use.
+#[derive(Debug, Args)]
+struct DatabaseArgs {
+    /// URL of a PostgreSQL 14 or newer, such as `postgres://user:password@host/database`; `DATABASE_URL` counts too. Without it an
+    /// embedded PostgreSQL is run in the data directory
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Folder of the programs postgres and initdb, when they are not where they usually are
+    #[arg(long, value_name = "DIR")]
+    postgres_bin: Option<String>,
+}
+
+impl SettingsArgs {
+    fn load(&self, further: &[(&'static str, &Option<String>)]) -> anyhow::Result<Loaded> {
+        let own = [
+            ("data_dir", &self.data_dir),
+            ("issuer", &self.issuer),
+            ("log", &self.log),
+            ("log_format", &self.log_format),
+        ];
+        let flags: BTreeMap<_, _> =
+            own.iter().chain(further).filter_map(|(name, value)| Some((*name, (*value).clone()?))).collect();
+        let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let file = self.config.as_deref().map(config::read_file).transpose()?.unwrap_or_default();
+        Ok(Config::read(Sources { flags, environment: environment.collect(), file }))
+    }
+}
+
+impl DatabaseArgs {
+    fn flags(&self) -> [(&'static str, &Option<String>); 2] {
+        [("database_url", &self.database_url), ("postgres_bin", &self.postgres_bin)]
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve(command) => command.run(),
+        Command::Token(command) => command.run(),
+        Command::Publish(command) => command.run(),
+        Command::Migrate(command) => command.run(),
+        Command::Healthcheck(command) => command.run(),
+        Command::Openapi(command) => command.run(),
+        Command::Config(command) => command.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        complain(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Writes a line to standard output and makes sure that it is there.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Writes a line to standard error. When even that fails there is nobody left to tell.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,173 @@
+//! `/registry/v1`: what the bot engine calls.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::opening::Opening;
+use super::store::{self, Continuation};
+use super::{Bot, BotType, ContinueId, State};
+use crate::database::Failure;
+use crate::digest::Sha256;
+use crate::http::caller::BotEngine;
+use crate::http::hal;
+use crate::http::problem::Problem;
+use crate::http::route::{Call, Json, NoBody, Usual};
+use crate::installs;
+
+/// A record that waits.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenedBody {
+    /// The record's number.
+    continue_id: i64,
+    /// Where the widget sends its answer.
+    return_url: String,
+    /// The deadline.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: OffsetDateTime,
+    /// Where it stands.
+    state: State,
+}
+
+/// What the engine asks for when a bot begins to wait.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the body for the OpenAPI document; `Opening` reads it")]
+pub struct OpeningBody {
+    /// The account; it must be the token's.
+    account_id: Option<i64>,
+    /// The widget that the bot waits for; the account must see it.
+    widget_code: String,
+    /// What the bot works on.
+    entity: EntityBody,
+    /// Seconds until the record expires, at most 2,592,000 (30 days); by default 86,400.
+    #[schema(minimum = 1, maximum = 2_592_000)]
+    timeout_seconds: Option<i64>,
+    /// The engine's own name for this wait: opening the same again answers with the same record.
+    #[schema(max_length = 128)]
+    reference: Option<String>,
+}
+
+/// What a bot works on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntityBody {
+    /// Such as `leads`.
+    r#type: String,
+    /// A positive number.
+    id: i64,
+}
+
+/// A record as the engine sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContinuationBody<'a> {
+    continue_id: i64,
+    bot_type: BotType,
+    bot_id: i64,
+    widget_code: &'a str,
+    entity: EntityBody,
+    /// The engine's own name for this wait.
+    reference: Option<&'a str>,
+    /// Where it stands; past its deadline a record counts as expired.
+    state: State,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    opened_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: OffsetDateTime,
+    /// When `waiting` was left.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<OffsetDateTime>,
+    /// Who continued it.
+    closed_by_user_id: Option<i64>,
+    /// What the widget sent, byte for byte; null when it sent none.
+    #[schema(value_type = Object)]
+    data: Option<&'a RawValue>,
+    /// SHA-256 of the bytes of `data`, in hexadecimal digits.
+    data_sha256: Option<String>,
+    /// The blocks that the bot is to run, byte for byte.
+    #[schema(value_type = Vec<Object>)]
+    execute_handlers: Option<&'a RawValue>,
+}
+
+/// Opens a record that waits.
+#[utoipa::path(
+    post, path = "/registry/v1/{bot_type}/{bot_id}/continuations", tag = "bots", operation_id = "open_continuation",
+    params(("bot_type" = BotType, Path), ("bot_id" = i64, Path, minimum = 1)),
+    request_body = OpeningBody,
+    responses(
+        (status = 201, description = "The bot waits", body = OpenedBody),
+        (status = 200, description = "The bot has a record with this reference", body = OpenedBody),
+        (status = 400, description = "Values break rules"),
+        (status = 403, description = "`account_id` is not the token's account"),
+        (status = 404, description = "The account does not see the widget"),
+    ),
+)]
+pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
+    let bot = Bot::of_path(call.segment("bot_type"), call.segment("bot_id")).ok_or(Problem::NoContinuation)?;
+    let opening = Opening::check(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let (pool, caller) = (&call.shared.pool, &call.who.0);
+    if opening.account_id.is_some_and(|account| account != caller.account.get()) {
+        return Err(Problem::Forbidden(Some("the token is of another account".into())));
+    }
+    let code = opening.widget_code.as_ref().ok_or(Problem::NoWidget)?;
+    let seen = installs::store::visible(pool, caller, code).await?.ok_or(Problem::NoWidget)?;
+    let answer = |status, id: ContinueId, expires_at, state| {
+        let return_url = format!("{}/api/v4/{}/{}/continue/{id}", call.origin(), bot.kind.as_str(), bot.id);
+        hal::json(HttpResponseBuilder::new(status), &OpenedBody { continue_id: id.0, return_url, expires_at, state })
+    };
+    if let Some((id, expires_at)) = store::open(pool, caller.account, bot, seen.widget.id, &opening).await? {
+        return answer(StatusCode::CREATED, id, expires_at, State::Waiting);
+    }
+    // Only a reference that exists keeps a record from being opened.
+    let reference = opening.reference.as_deref().unwrap_or_default();
+    let found = store::find_by_reference(pool, caller.account, bot, reference).await?.ok_or(Problem::NoContinuation)?;
+    answer(StatusCode::OK, found.id, found.expires_at, found.state)
+}
+
+/// Shows a record and what the widget sent.
+#[utoipa::path(
+    get, path = "/registry/v1/continuations/{continue_id}", tag = "bots", operation_id = "show_continuation",
+    params(("continue_id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 200, description = "The record", body = ContinuationBody),
+        (status = 404, description = "The account has no such record"),
+    ),
+)]
+pub(crate) async fn show(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, Problem> {
+    let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
+    let record = store::find(&call.shared.pool, call.who.0.account, id).await?.ok_or(Problem::NoContinuation)?;
+    let data = raw(&record, "data", record.data.as_deref())?;
+    let execute_handlers = raw(&record, "execute_handlers", record.execute_handlers.as_deref())?;
+    let body = ContinuationBody {
+        continue_id: record.id.0,
+        bot_type: record.bot.kind,
+        bot_id: record.bot.id,
+        widget_code: &record.widget_code,
+        entity: EntityBody { r#type: record.entity_type.clone(), id: record.entity_id },
+        reference: record.reference.as_deref(),
+        state: record.state,
+        opened_at: record.opened_at,
+        expires_at: record.expires_at,
+        closed_at: record.closed_at,
+        closed_by_user_id: record.closed_by_user_id,
+        data,
+        data_sha256: record.data.as_deref().map(|data| Sha256::of(&[data]).to_string()),
+        execute_handlers,
+    };
+    hal::json(HttpResponse::Ok(), &body)
+}
+
+/// Stored bytes as the JSON that they were when they came.
+fn raw<'a>(record: &Continuation, column: &str, bytes: Option<&'a [u8]>) -> Result<Option<&'a RawValue>, Failure> {
+    let parse = |bytes| serde_json::from_slice(bytes);
+    bytes.map(parse).transpose().map_err(|why| Failure::Corrupt {
+        table: "continuations",
+        row: record.id.to_string(),
+        why: format!("{column}: {why}"),
+    })
+}

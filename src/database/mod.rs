@@ -1,0 +1,120 @@
+//! The database: connections, migrations, the embedded cluster. Knows no table of any feature.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::config::Limits;
+
+pub mod embedded;
+pub mod migrations;
+pub mod pooler;
+mod statements;
+
+/// A pool of connections; clones share it.
+pub type Pool = sqlx::PgPool;
+
+/// Why a statement gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No connection in time, a statement or a lock that took too long, a database that is down: trying again can help.
+    #[error("the database cannot answer now: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// Anything else: a fault of ours.
+    #[error("the database refused a statement: {0}")]
+    Unexpected(#[source] sqlx::Error),
+    /// A row that our own types do not accept.
+    #[error("{table}, row {row}: {why}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The row's key.
+        row: String,
+        /// The column and what is wrong with it.
+        why: String,
+    },
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        let temporary = match &error {
+            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => true,
+            // Connection lost, serialisation, resources, operator's intervention or a timeout, lock not available.
+            E::Database(from) => from.code().is_some_and(|code| {
+                ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+                    || code == "55P03"
+                    || code == "25P03"
+            }),
+            _ => false,
+        };
+        if temporary { Self::Unavailable(error) } else { Self::Unexpected(error) }
+    }
+}
+
+impl Failure {
+    /// The name of the constraint that the statement broke.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Unexpected(sqlx::Error::Database(error)) => error.constraint(),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a URL. What it leaves out is taken from the `PG…` variables, as every PostgreSQL client does.
+///
+/// # Errors
+///
+/// When it is not a URL of a PostgreSQL database.
+pub fn options_of(url: &SecretString) -> Result<PgConnectOptions, sqlx::Error> {
+    Ok(PgConnectOptions::from_str(url.expose_secret())?.application_name("widget-registry"))
+}
+
+/// The limits that the database itself enforces on every session, as start-up parameters. A transaction pooler refuses these, so
+/// behind one the database's administrator sets them on the role.
+#[must_use]
+pub fn with_timeouts(options: PgConnectOptions, limits: &Limits) -> PgConnectOptions {
+    let milliseconds = |time: Duration| time.as_millis();
+    options.options([
+        ("statement_timeout", milliseconds(limits.statement_time)),
+        ("lock_timeout", milliseconds(limits.lock_time)),
+        ("idle_in_transaction_session_timeout", milliseconds(limits.idle_transaction_time)),
+    ])
+}
+
+/// Connections that have been unused for longer are asked whether they still live before they are used.
+const TRUSTED_IDLE_TIME: Duration = Duration::from_secs(5);
+
+/// Opens the pool; it connects when it is first used.
+#[must_use]
+pub fn pool(options: PgConnectOptions, connections: u32, limits: &Limits) -> Pool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(limits.connection_time)
+        // A question before each use costs as much as the statement itself.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED_IDLE_TIME {
+                    sqlx::Connection::ping(connection).await?;
+                }
+                Ok(true)
+            })
+        })
+        // Poolers refuse this parameter, and nothing here reads a float.
+        .connect_lazy_with(options.extra_float_digits(None))
+}
+
+/// Whether the database answers, for the readiness probe.
+///
+/// # Errors
+///
+/// When it does not.
+pub async fn answers(pool: &Pool) -> Result<(), Failure> {
+    sqlx::query("SELECT 1").execute(pool).await?;
+    Ok(())
+}

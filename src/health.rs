@@ -1,0 +1,47 @@
+//! `/registry/v1/health`: whether the process lives, and whether it can answer.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::database;
+use crate::http::caller::Anyone;
+use crate::http::hal;
+use crate::http::problem::Problem;
+use crate::http::route::{Call, NoBody};
+
+/// All is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthBody {
+    /// Always true: what is not well is answered as a problem.
+    ok: bool,
+    /// The program's version.
+    version: &'static str,
+}
+
+const WELL: HealthBody = HealthBody { ok: true, version: env!("CARGO_PKG_VERSION") };
+
+/// Tells that the process answers.
+#[utoipa::path(
+    get, path = "/registry/v1/health/live", tag = "health", operation_id = "live",
+    responses((status = 200, description = "The process answers", body = HealthBody)),
+)]
+pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {
+    hal::json(HttpResponse::Ok(), &WELL)
+}
+
+/// Tells whether requests can be answered: the database answers, and the service is not about to stop.
+#[utoipa::path(
+    get, path = "/registry/v1/health/ready", tag = "health", operation_id = "ready",
+    responses(
+        (status = 200, description = "Requests can be answered", body = HealthBody),
+        (status = 503, description = "The database does not answer, or the service is about to stop"),
+    ),
+)]
+pub(crate) async fn ready(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {
+    if call.shared.is_stopping() {
+        return Err(Problem::Busy);
+    }
+    database::answers(&call.shared.pool).await?;
+    hal::json(HttpResponse::Ok(), &WELL)
+}

@@ -1,0 +1,47 @@
+//! Cross-origin requests from browsers: the configured origins, each by name, because requests carry tokens.
+
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::origin::PublicOrigin;
+
+/// Headers that a browser may send.
+const SENT: &str = "Authorization, Content-Type, Accept-Language, Idempotency-Key, X-Request-Id";
+/// Headers that a page may read.
+const READ: &str = "X-Request-Id, Retry-After, Allow, Location";
+
+/// The answer to OPTIONS on a known path: what is allowed there, and for a browser's preflight of a configured origin the consent.
+#[must_use]
+pub fn options(request: &HttpRequest, allow: &str, origins: &[PublicOrigin]) -> HttpResponse {
+    let mut response = HttpResponse::NoContent();
+    response.insert_header((header::ALLOW, allow));
+    let asked = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if asked && matching(request.headers(), origins).is_some() {
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, allow));
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, SENT));
+        response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
+    }
+    response.finish()
+}
+
+/// Lets a configured origin's page read the answer. `Vary` stands there whenever origins are configured, so that no cache serves
+/// one origin's answer to another.
+pub fn mark(request: &HttpRequest, headers: &mut HeaderMap, origins: &[PublicOrigin]) {
+    if origins.is_empty() {
+        return;
+    }
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = matching(request.headers(), origins) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        if *request.method() != Method::OPTIONS {
+            headers.insert(HeaderName::from_static("access-control-expose-headers"), HeaderValue::from_static(READ));
+        }
+    }
+}
+
+fn matching<'a>(headers: &'a HeaderMap, origins: &[PublicOrigin]) -> Option<&'a HeaderValue> {
+    headers
+        .get(header::ORIGIN)
+        .filter(|origin| origins.iter().any(|known| known.as_str().as_bytes() == origin.as_bytes()))
+}

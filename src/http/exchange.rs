@@ -1,0 +1,120 @@
+//! One request and its answer: the walk around the route table that every request takes, whether or not it has a route.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse};
+use tracing::Instrument as _;
+
+use super::cors;
+use super::origin;
+use super::problem::Problem;
+use super::route::Route;
+use super::shared::Shared;
+
+/// Names the request in the log and in the answer.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// Answers a request with the routes of its path; `None` when the path is unknown.
+pub async fn exchange(
+    request: HttpRequest,
+    payload: Payload,
+    shared: Arc<Shared>,
+    routes: Option<Rc<[Arc<Route>]>>,
+) -> HttpResponse {
+    let id = request_id(&request, &shared);
+    let span = tracing::info_span!("request", id = %id, account = tracing::field::Empty, user = tracing::field::Empty);
+    let started = Instant::now();
+    async {
+        let mut response = match answer(request.clone(), payload, &shared, routes).await {
+            Ok(response) => response,
+            Err(problem) => problem.response(),
+        };
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            headers.insert(HeaderName::from_static(REQUEST_ID), value);
+        }
+        headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        cors::mark(&request, headers, &shared.config.cors_origins);
+        log(&request, response.status(), started.elapsed());
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer(
+    request: HttpRequest,
+    payload: Payload,
+    shared: &Arc<Shared>,
+    routes: Option<Rc<[Arc<Route>]>>,
+) -> Result<HttpResponse, Problem> {
+    within_size(&request, shared)?;
+    let method = request.method().clone();
+    let Some(routes) = routes else {
+        let origin = origin::of_request(&request, shared.config.public_url.as_ref(), &shared.config.trusted_proxies);
+        return Err(Problem::NoRoute { method, url: format!("{origin}{}", request.path()) });
+    };
+    if method == Method::OPTIONS {
+        return Ok(cors::options(&request, &allow(&routes), &shared.config.cors_origins));
+    }
+    // HEAD is GET; the server leaves the body out.
+    let wanted = if method == Method::HEAD { &Method::GET } else { &method };
+    let Some(route) = routes.iter().find(|route| route.method == *wanted) else {
+        return Err(Problem::WrongMethod { method, allow: allow(&routes) });
+    };
+    // Health is told however busy the service is.
+    let _place = match shared.requests.clone().try_acquire_owned() {
+        Ok(place) => Some(place),
+        Err(_) if route.path.starts_with("/registry/v1/health/") => None,
+        Err(_) => return Err(Problem::Busy),
+    };
+    route.answer(request, payload, shared.clone()).await
+}
+
+fn within_size(request: &HttpRequest, shared: &Shared) -> Result<(), Problem> {
+    let limits = &shared.config.limits;
+    let uri = request.uri();
+    if uri.path().len() > limits.path {
+        return Err(Problem::UriTooLong(limits.path));
+    }
+    if uri.query().is_some_and(|query| query.len() > limits.query) {
+        return Err(Problem::UriTooLong(limits.query));
+    }
+    // A line is the name, a colon, a space, the value and the line's end.
+    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > limits.headers { Err(Problem::HeadersTooLarge(limits.headers)) } else { Ok(()) }
+}
+
+/// The value of `Allow`: the methods of the table, and those that every path answers.
+fn allow(routes: &[Arc<Route>]) -> String {
+    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+/// The client's own id when it is a short plain word, else a new one.
+fn request_id(request: &HttpRequest, shared: &Shared) -> String {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    given.filter(plain).map_or_else(|| shared.ids.next().to_string(), str::to_owned)
+}
+
+fn log(request: &HttpRequest, status: StatusCode, took: Duration) {
+    let (method, path) = (request.method().as_str(), request.path());
+    let (status, took) = (status.as_u16(), took.as_secs_f64() * 1_000.0);
+    if status >= 500 {
+        tracing::warn!(method, path, status, took_ms = took, "answered");
+    } else {
+        tracing::info!(method, path, status, took_ms = took, "answered");
+    }
+}

@@ -1,0 +1,91 @@
+//! Links and answers in HAL.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use serde::Serialize;
+
+use super::problem::Problem;
+
+/// A link.
+#[derive(Debug, Serialize)]
+pub struct Link {
+    /// An absolute address.
+    pub href: String,
+}
+
+/// The links of one thing: only to itself.
+#[derive(Debug, Serialize)]
+pub struct SelfLink {
+    /// Where it is.
+    #[serde(rename = "self")]
+    pub this: Link,
+}
+
+impl SelfLink {
+    /// A link to this address.
+    #[must_use]
+    pub fn to(href: String) -> Self {
+        Self { this: Link { href } }
+    }
+}
+
+/// The links of one page of a list.
+#[derive(Debug, Serialize)]
+pub struct PageLinks {
+    #[serde(rename = "self")]
+    this: Link,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<Link>,
+}
+
+impl PageLinks {
+    /// The links of page `page` of the list at `address`; `next` only when there is one, `prev` and `first` only past page 1.
+    #[must_use]
+    pub fn new(address: &str, page: u64, limit: u64, has_next: bool) -> Self {
+        let link = |page: u64| Link { href: format!("{address}?limit={limit}&page={page}") };
+        Self {
+            this: link(page),
+            next: has_next.then(|| link(page + 1)),
+            prev: (page > 1).then(|| link(page - 1)),
+            first: (page > 1).then(|| link(1)),
+        }
+    }
+}
+
+/// 200 with this body as `application/hal+json`.
+///
+/// # Errors
+///
+/// 500 when the body cannot be written as JSON.
+pub fn ok(body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    answer(HttpResponse::Ok(), "application/hal+json", body)
+}
+
+/// An answer with this body as `application/json`, for everything under `/registry/v1`.
+///
+/// # Errors
+///
+/// 500 when the body cannot be written as JSON.
+pub fn json(response: actix_web::HttpResponseBuilder, body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    answer(response, "application/json", body)
+}
+
+fn answer(
+    mut response: actix_web::HttpResponseBuilder,
+    media_type: &'static str,
+    body: &impl Serialize,
+) -> Result<HttpResponse, Problem> {
+    let bytes = serde_json::to_vec(body).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        Problem::Internal
+    })?;
+    // Settings may be in it: nothing between us and the client may keep a copy.
+    Ok(response
+        .insert_header((header::CONTENT_TYPE, media_type))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(bytes))
+}

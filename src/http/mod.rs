@@ -1,0 +1,14 @@
+//! The vocabulary of the wire: errors, links, bodies, callers, and the walk of a request through its checks. Knows no feature.
+
+pub mod caller;
+pub mod cors;
+pub mod exchange;
+pub mod hal;
+pub mod json;
+pub mod origin;
+pub mod problem;
+pub mod query;
+pub mod route;
+pub mod shared;
+pub mod upload;
+pub mod violation;

@@ -1,0 +1,103 @@
+//! The scheme, host and port that links of an answer begin with.
+
+use std::net::IpAddr;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
+use ipnet::IpNet;
+use url::Url;
+
+/// A scheme, a host and perhaps a port: `https://widgets.example.com`, as a browser's `Origin` header spells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicOrigin(String);
+
+impl PublicOrigin {
+    /// Parses `scheme://host[:port]`, with at most a slash after it; http and https only.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+        let named = url.username().is_empty() && url.password().is_none() && url.has_host();
+        (matches!(url.scheme(), "http" | "https") && bare && named).then(|| Self(url.origin().ascii_serialization()))
+    }
+
+    /// Without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What links of this answer begin with: the configured public address, else the scheme and host that the client used.
+///
+/// `X-Forwarded-Proto` and `X-Forwarded-Host` count only when the connection comes from a trusted proxy. A `Host` that is none is
+/// replaced by the address that the request came in at, so that nothing a client writes there can end up in a link.
+#[must_use]
+pub(crate) fn of_request(request: &HttpRequest, public_url: Option<&PublicOrigin>, trusted: &[IpNet]) -> String {
+    if let Some(origin) = public_url {
+        return origin.as_str().to_owned();
+    }
+    let from_proxy = request.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
+    let forwarded = |name: &str| if from_proxy { last_value(request.headers(), name) } else { None };
+    let scheme = match forwarded("x-forwarded-proto").as_deref() {
+        Some("https") => "https",
+        _ => "http",
+    };
+    let host = forwarded("x-forwarded-host")
+        .filter(|host| is_host(host))
+        .or_else(|| last_value(request.headers(), "host").filter(|host| is_host(host)))
+        .unwrap_or_else(|| request.app_config().local_addr().to_string());
+    format!("{scheme}://{host}")
+}
+
+fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|network| network.contains(&peer))
+}
+
+/// The last item of a header: the one that the nearest, trusted proxy added.
+fn last_value(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get_all(name).last()?.to_str().ok()?;
+    value.rsplit(',').next().map(|item| item.trim().to_owned())
+}
+
+/// `host`, `host:port`, `1.2.3.4:80` or `[::1]:80`.
+fn is_host(text: &str) -> bool {
+    if text.len() > 260 {
+        return false;
+    }
+    let (name, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
+            _ => return false,
+        },
+        None => text.split_once(':').map_or((text, ""), |(name, _)| (name, text.trim_start_matches(name))),
+    };
+    let name_fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
+    let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    name_fits && port_fits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for good in ["a", "a.b-c.test", "127.0.0.1:80", "localhost:65535", "[::1]", "[::1]:8080", "a_b"] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in ["", ":80", "a:", "a:99999", "a b", "a/b", "a\"b", "[::1", "[x]:1", "a:1:2", "a@b", "é"] {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn public_origins() {
+        assert_eq!(PublicOrigin::parse("https://a.test:443/").unwrap().as_str(), "https://a.test");
+        assert_eq!(PublicOrigin::parse("http://a.test:8080").unwrap().as_str(), "http://a.test:8080");
+        for bad in ["a.test", "ftp://a.test", "https://a.test/x", "https://a.test?x", "https://u@a.test", "https://"] {
+            assert!(PublicOrigin::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

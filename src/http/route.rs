@@ -1,0 +1,308 @@
+//! A row of the route table, and the walk of a request through its checks.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::dev::Payload;
+use actix_web::http::{Method, header};
+use actix_web::web::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+
+use super::caller::{Permission, Who};
+use super::json::{Document, Rules};
+use super::origin;
+use super::problem::Problem;
+use super::query::Query;
+use super::shared::Shared;
+use crate::auth::{self, Caller, Refusal};
+use crate::config::Limits;
+
+/// A request that has passed every check before its handler: the caller has the right `P`, the body is a `B`.
+#[derive(Debug)]
+pub struct Call<P, B = NoBody> {
+    /// What every request shares.
+    pub shared: Arc<Shared>,
+    /// The caller's right.
+    pub who: P,
+    /// The body.
+    pub body: B,
+    request: HttpRequest,
+}
+
+impl<P, B> Call<P, B> {
+    /// A decoded segment of the path, by its name in the route table. What cannot be decoded is left as it is, and matches no
+    /// pattern of ours.
+    #[must_use]
+    pub fn segment(&self, name: &str) -> &str {
+        self.request.match_info().get(name).unwrap_or_default()
+    }
+
+    /// The query.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        Query::parse(self.request.query_string())
+    }
+
+    /// What links begin with.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        let config = &self.shared.config;
+        origin::of_request(&self.request, config.public_url.as_ref(), &config.trusted_proxies)
+    }
+
+    /// The languages of `Accept-Language`, the most wanted first, at most 16.
+    #[must_use]
+    pub fn languages(&self) -> Vec<String> {
+        let value = self.request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        languages(value.unwrap_or_default())
+    }
+
+    /// A header's value when it stands there exactly once and is text.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it stands there twice or is not text.
+    pub fn header(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut values = self.request.headers().get_all(name);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) if value.to_str().is_ok() => Ok(value.to_str().ok()),
+            _ => Err(Problem::Malformed(format!("The header {name} must be given once, as text"))),
+        }
+    }
+}
+
+fn languages(accept: &str) -> Vec<String> {
+    let mut wanted: Vec<(u16, &str)> = accept
+        .split(',')
+        .filter_map(|item| {
+            let (tag, weight) = item.split_once(';').unwrap_or((item, "q=1"));
+            let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0…1000")]
+            let weight = (weight.clamp(0.0, 1.0) * 1_000.0) as u16;
+            (weight > 0 && tag.trim() != "*").then_some((weight, tag.trim()))
+        })
+        .take(16)
+        .collect();
+    wanted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    wanted.into_iter().map(|(_, tag)| tag.to_owned()).collect()
+}
+
+/// What a route does with the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// Whatever comes is ignored.
+    None,
+    /// JSON under limits.
+    Json,
+    /// An archive.
+    Upload,
+}
+
+/// A body, read under its limits.
+pub trait Body: Sized + 'static {
+    /// What it is.
+    const KIND: BodyKind;
+
+    /// Reads it.
+    fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> impl Future<Output = Result<Self, Problem>>;
+}
+
+/// No body; one that comes all the same is ignored.
+#[derive(Debug)]
+pub struct NoBody;
+
+impl Body for NoBody {
+    const KIND: BodyKind = BodyKind::None;
+
+    async fn read(_: &HttpRequest, _: Payload, _: &Shared) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
+/// The limits of one kind of JSON body.
+pub trait JsonLimits: 'static {
+    /// Bytes and depth at most.
+    fn of(limits: &Limits) -> (usize, usize);
+}
+
+/// A JSON body; `document` is `None` when it was empty.
+#[derive(Debug)]
+pub struct Json<L> {
+    /// The checked text.
+    pub document: Option<Document>,
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    limits: PhantomData<L>,
+}
+
+/// The limits of every JSON body that has none of its own.
+#[derive(Debug)]
+pub struct Usual;
+
+impl JsonLimits for Usual {
+    fn of(limits: &Limits) -> (usize, usize) {
+        (limits.json_body, limits.json_depth)
+    }
+}
+
+impl<L: JsonLimits> Body for Json<L> {
+    const KIND: BodyKind = BodyKind::Json;
+
+    async fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
+        let limits = &shared.config.limits;
+        let (size, depth) = L::of(limits);
+        identity_only(request)?;
+        let bytes = within(limits.body_time, collect(payload, size)).await?;
+        if !bytes.is_empty() && !is_json(request) {
+            return Err(Problem::WrongMediaType("application/json"));
+        }
+        let document = Document::parse(&bytes, Rules { depth, keys: limits.object_keys })
+            .map_err(|error| Problem::Malformed(error.to_string()))?;
+        Ok(Self { document, bytes, limits: PhantomData })
+    }
+}
+
+/// Refuses compressed bodies: their size is not known before they are read.
+pub(super) fn identity_only(request: &HttpRequest) -> Result<(), Problem> {
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
+    if encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        Ok(())
+    } else {
+        Err(Problem::WrongEncoding)
+    }
+}
+
+/// Reads within a deadline: the server itself would wait for a body for ever.
+pub(super) async fn within<T>(time: Duration, body: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    tokio::time::timeout(time, body).await.unwrap_or(Err(Problem::BodyTimeout))
+}
+
+async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| Problem::Malformed(format!("The body could not be read: {error}")))?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(Problem::BodyTooLarge(limit));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+/// `application/json`, any `…+json`, or no type at all: some clients send none.
+fn is_json(request: &HttpRequest) -> bool {
+    match media_type(request) {
+        None => true,
+        Some(name) => name == "application/json" || (name.starts_with("application/") && name.ends_with("+json")),
+    }
+}
+
+/// The type of the body without its parameters, in lower case.
+pub(super) fn media_type(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or("?");
+    value.split(';').next().map(|name| name.trim().to_ascii_lowercase())
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<HttpResponse, Problem>>>>;
+
+/// One row of the route table.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{names}` for segments.
+    pub path: &'static str,
+    /// Who may call.
+    pub who: Who,
+    /// What it does with the body.
+    pub body: BodyKind,
+    run: Box<dyn Fn(HttpRequest, Payload, Arc<Shared>) -> Answer + Send + Sync>,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {:?} {:?}", self.method, self.path, self.who, self.body)
+    }
+}
+
+impl Route {
+    /// A row: who may call and what the body is are read from the handler's parameter.
+    pub fn new<P, B, F>(method: Method, path: &'static str, handler: fn(Call<P, B>) -> F) -> Self
+    where
+        P: Permission,
+        B: Body,
+        F: Future<Output = Result<HttpResponse, Problem>> + 'static,
+    {
+        let run = move |request, payload, shared| -> Answer { Box::pin(checked(handler, request, payload, shared)) };
+        Self { method, path, who: P::WHO, body: B::KIND, run: Box::new(run) }
+    }
+
+    /// Walks a request of this route through its checks to its handler.
+    pub fn answer(&self, request: HttpRequest, payload: Payload, shared: Arc<Shared>) -> Answer {
+        (self.run)(request, payload, shared)
+    }
+}
+
+/// The order of checks: token 401 → rate 429 → role 403 → content type and body 400, 413, 415 → the handler's own.
+async fn checked<P, B, F>(
+    handler: fn(Call<P, B>) -> F,
+    request: HttpRequest,
+    payload: Payload,
+    shared: Arc<Shared>,
+) -> Result<HttpResponse, Problem>
+where
+    P: Permission,
+    B: Body,
+    F: Future<Output = Result<HttpResponse, Problem>>,
+{
+    let caller = if P::WHO == Who::Anyone { None } else { Some(authenticate(&request, &shared)?) };
+    if let Some(caller) = &caller {
+        tracing::Span::current().record("account", caller.account.get()).record("user", caller.user.get());
+        if let Some(seconds) = shared.wait_for_rate(caller) {
+            return Err(Problem::TooManyRequests(seconds));
+        }
+    }
+    let who = P::grant(caller)?;
+    let body = B::read(&request, payload, &shared).await?;
+    let time = shared.config.limits.handler_time;
+    let answer = handler(Call { shared, who, body, request });
+    tokio::time::timeout(time, answer).await.unwrap_or(Err(Problem::HandlerTimeout))
+}
+
+fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Problem> {
+    bearer(request, shared.config.limits.authorization)
+        .and_then(|token| auth::check(token, &shared.verifier, &shared.clock))
+        .map_err(|reason| {
+            tracing::info!(%reason, "token refused");
+            Problem::Unauthorized
+        })
+}
+
+fn bearer(request: &HttpRequest, limit: usize) -> Result<&str, Refusal> {
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Missing) };
+    if value.len() > limit {
+        return Err(Refusal::TooLong);
+    }
+    let text = value.to_str().map_err(|_| Refusal::NotBearer)?;
+    let (scheme, token) = text.split_once(' ').ok_or(Refusal::NotBearer)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::NotBearer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_come_by_weight() {
+        assert_eq!(languages("ru;q=0.5, en-US, es;q=0.9, *;q=0.1, de;q=0"), ["en-US", "es", "ru"]);
+        assert!(languages("").iter().all(String::is_empty));
+        assert_eq!(languages("en;q=NaN, fr;q=x"), Vec::<String>::new());
+    }
+}

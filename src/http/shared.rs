@@ -1,0 +1,98 @@
+//! What every request shares: configuration, database, keys, clock, and the places that are taken while something is worked on.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::auth::{AccountId, Caller, Verifier};
+use crate::config::Config;
+use crate::database::Pool;
+use crate::sources::{Clock, Identifiers};
+
+/// Archives that are read at once: reading one takes a processor and some memory.
+const ARCHIVES_AT_ONCE: usize = 2;
+
+/// Callers that the rate limiter remembers before it forgets those who have been quiet.
+const REMEMBERED_CALLERS: usize = 100_000;
+
+/// What every request shares.
+#[derive(Debug)]
+pub struct Shared {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub pool: Pool,
+    /// The keys that tokens are checked with.
+    pub verifier: Verifier,
+    /// The time that tokens are checked against.
+    pub clock: Clock,
+    /// Request ids.
+    pub ids: Identifiers,
+    /// Places for requests.
+    pub requests: Arc<Semaphore>,
+    /// Places for uploads.
+    pub uploads: Arc<Semaphore>,
+    /// Places for reading archives.
+    pub archives: Arc<Semaphore>,
+    rate: Option<Rate>,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(config: Config, pool: Pool, verifier: Verifier, clock: Clock, ids: Identifiers) -> Self {
+        Self {
+            requests: Arc::new(Semaphore::new(config.limits.requests)),
+            uploads: Arc::new(Semaphore::new(config.limits.uploads)),
+            archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
+            rate: config.rate.map(Rate::new),
+            stopping: AtomicBool::new(false),
+            config,
+            pool,
+            verifier,
+            clock,
+            ids,
+        }
+    }
+
+    /// Seconds that this caller must wait; `None` when the request may go on.
+    #[must_use]
+    pub fn wait_for_rate(&self, caller: &Caller) -> Option<u64> {
+        self.rate.as_ref().and_then(|rate| rate.wait(caller))
+    }
+
+    /// Says that the service is about to stop: it is no longer ready, while requests are still answered.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the service is about to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// Requests per second of one account and integration.
+#[derive(Debug)]
+struct Rate(DefaultKeyedRateLimiter<(AccountId, Option<Uuid>)>);
+
+impl Rate {
+    fn new(per_second: NonZeroU32) -> Self {
+        Self(RateLimiter::keyed(Quota::per_second(per_second)))
+    }
+
+    fn wait(&self, caller: &Caller) -> Option<u64> {
+        if self.0.len() > REMEMBERED_CALLERS {
+            self.0.retain_recent();
+        }
+        let refused = self.0.check_key(&(caller.account, caller.client)).err()?;
+        Some(refused.wait_time_from(DefaultClock::default().now()).as_secs().max(1))
+    }
+}

@@ -1,0 +1,8 @@
+//! Installs: a widget in an account, its settings and what they must look like.
+
+pub mod api;
+pub mod settings;
+pub mod store;
+
+pub use settings::Settings;
+pub use store::{Install, Sighting};

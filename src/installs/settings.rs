@@ -1,0 +1,205 @@
+//! The settings of an install: checked against the template, every finding at once, kept as they came in.
+
+use std::fmt::Write as _;
+
+use serde_json::value::RawValue;
+
+use crate::archive::SettingType;
+use crate::auth::UserId;
+use crate::catalogue::{Field, Template};
+use crate::config::Limits;
+use crate::http::json::{self, Document, Kind};
+use crate::http::violation::{Expected, FieldError, Violation, join};
+
+/// Checked settings: a JSON object with the template's keys in the template's order.
+#[derive(Debug)]
+pub struct Settings(Box<RawValue>);
+
+impl Settings {
+    /// Checks an install's body, which is the settings object itself. No body and `[]` are no settings.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it: first by the template's fields, then fields that the template does not have.
+    pub fn check(template: &Template, body: Option<&Document>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
+        let given = match body.map(Document::root) {
+            None => Vec::new(),
+            Some(root) => object("", root).map_err(|error| vec![error])?,
+        };
+        let mut check = Check { limits, errors: Vec::new(), text: String::from("{") };
+        for field in &template.fields {
+            check.field(field, given.iter().find(|(key, _)| *key == field.key).map(|(_, value)| *value));
+        }
+        for (key, _) in given.iter().filter(|(key, _)| !template.fields.iter().any(|field| field.key == *key)) {
+            check.errors.push(FieldError::new(key.as_ref(), Violation::NotExpected));
+        }
+        check.text.push('}');
+        if check.errors.is_empty() {
+            // Each part is JSON that was checked before or written by serde_json.
+            RawValue::from_string(check.text)
+                .map(Self)
+                .map_err(|_| vec![FieldError::new("", Violation::InvalidType(Expected::Object))])
+        } else {
+            Err(check.errors)
+        }
+    }
+
+    /// The object as it is stored and answered.
+    #[must_use]
+    pub fn as_raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+type Members<'a> = Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>;
+
+/// An object's members; an empty array counts as an empty object, because PHP cannot tell them apart.
+fn object<'a>(path: &str, value: &'a RawValue) -> Result<Members<'a>, FieldError> {
+    match json::kind(value) {
+        Kind::Array if json::elements(value).is_some_and(|elements| elements.is_empty()) => Ok(Vec::new()),
+        _ => json::members(value).ok_or_else(|| FieldError::new(path, Violation::InvalidType(Expected::Object))),
+    }
+}
+
+struct Check<'a> {
+    limits: &'a Limits,
+    errors: Vec<FieldError>,
+    text: String,
+}
+
+impl Check<'_> {
+    fn field(&mut self, field: &Field, value: Option<&RawValue>) {
+        let key = field.key.as_str();
+        let value = match value.map(|value| (json::kind(value), value)) {
+            None if field.is_required => return self.error(key, Violation::FieldMissing),
+            Some((Kind::Null, _)) if field.is_required => return self.error(key, Violation::NotBlank),
+            None | Some((Kind::Null, _)) => return,
+            Some((_, value)) => value,
+        };
+        let checked = match field.kind {
+            SettingType::Text => self.text(field, value, self.limits.text_value),
+            SettingType::Pass => self.text(field, value, self.limits.pass_value),
+            SettingType::Users => self.users(field, value, Self::extension),
+            SettingType::UsersLp => self.users(field, value, Self::login),
+            SettingType::Custom => Some(self.custom(field, value)),
+        };
+        if let Some(checked) = checked {
+            self.write_member(key, &checked);
+        }
+    }
+
+    fn text(&mut self, field: &Field, value: &RawValue, most: usize) -> Option<String> {
+        let Some(text) = json::text(value) else {
+            self.error(&field.key, Violation::InvalidType(Expected::String));
+            return None;
+        };
+        if field.is_required && text.trim().is_empty() {
+            self.error(&field.key, Violation::NotBlank);
+        }
+        if text.len() > most {
+            self.error(&field.key, Violation::TooLong(most));
+        }
+        Some(value.get().to_owned())
+    }
+
+    fn custom(&mut self, field: &Field, value: &RawValue) -> String {
+        let blank = match json::kind(value) {
+            Kind::String => json::text(value).is_some_and(|text| text.trim().is_empty()),
+            Kind::Object | Kind::Array => object("", value).is_ok_and(|members| members.is_empty()),
+            Kind::Number | Kind::Bool | Kind::Null => false,
+        };
+        if field.is_required && blank {
+            self.error(&field.key, Violation::NotBlank);
+        }
+        if value.get().len() > self.limits.custom_value {
+            self.error(&field.key, Violation::TooLong(self.limits.custom_value));
+        }
+        value.get().to_owned()
+    }
+
+    /// An object whose keys are user ids; `entry` checks one user's value and returns it as it is stored.
+    fn users(
+        &mut self,
+        field: &Field,
+        value: &RawValue,
+        entry: fn(&mut Self, &str, &RawValue) -> Option<String>,
+    ) -> Option<String> {
+        let users = object(&field.key, value).map_err(|error| self.errors.push(error)).ok()?;
+        if field.is_required && users.is_empty() {
+            self.error(&field.key, Violation::NotBlank);
+        }
+        if users.len() > self.limits.users {
+            self.error(&field.key, Violation::TooMany(self.limits.users));
+            return None;
+        }
+        let mut entries = Vec::with_capacity(users.len());
+        for (user, value) in users {
+            let path = join(&field.key, &user);
+            if user.parse::<UserId>().is_err() {
+                self.error(&path, Violation::NotExpected);
+            } else if let Some(stored) = entry(self, &path, value) {
+                entries.push(format!("\"{user}\":{stored}"));
+            }
+        }
+        Some(format!("{{{}}}", entries.join(",")))
+    }
+
+    /// A string, or a whole number that becomes one.
+    fn extension(&mut self, path: &str, value: &RawValue) -> Option<String> {
+        let token = value.get();
+        if json::kind(value) == Kind::String {
+            return self.short(path, value);
+        }
+        let digits = token.strip_prefix('-').unwrap_or(token);
+        if digits.len() <= 32 && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(format!("\"{token}\""));
+        }
+        self.error(path, Violation::InvalidType(Expected::String));
+        None
+    }
+
+    /// `{login, password}`, both strings, both required.
+    fn login(&mut self, path: &str, value: &RawValue) -> Option<String> {
+        let members = object(path, value).map_err(|error| self.errors.push(error)).ok()?;
+        let mut part = |name: &str| {
+            let path = join(path, name);
+            match members.iter().find(|(key, _)| key == name) {
+                None => {
+                    self.error(&path, Violation::FieldMissing);
+                    None
+                }
+                Some((_, value)) if json::text(value).is_some_and(|text| text.trim().is_empty()) => {
+                    self.error(&path, Violation::NotBlank);
+                    None
+                }
+                Some((_, value)) => self.short(&path, value),
+            }
+        };
+        let (login, password) = (part("login"), part("password"));
+        for (key, _) in members.iter().filter(|(key, _)| key != "login" && key != "password") {
+            self.error(&join(path, key), Violation::NotExpected);
+        }
+        Some(format!("{{\"login\":{},\"password\":{}}}", login?, password?))
+    }
+
+    /// A string of the size of a password.
+    fn short(&mut self, path: &str, value: &RawValue) -> Option<String> {
+        let most = self.limits.pass_value;
+        match json::text(value) {
+            None => self.error(path, Violation::InvalidType(Expected::String)),
+            Some(text) if text.len() > most => self.error(path, Violation::TooLong(most)),
+            Some(_) => return Some(value.get().to_owned()),
+        }
+        None
+    }
+
+    fn error(&mut self, path: &str, violation: Violation) {
+        self.errors.push(FieldError::new(path, violation));
+    }
+
+    fn write_member(&mut self, key: &str, value: &str) {
+        let comma = if self.text.len() > 1 { "," } else { "" };
+        // Writing to a String cannot fail, nor can a text become JSON.
+        let _ = write!(self.text, "{comma}{}:{value}", serde_json::Value::from(key));
+    }
+}

@@ -1,0 +1,195 @@
+//! The SQL of installs, a function per statement. Every statement names the account.
+
+use serde_json::value::RawValue;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::settings::Settings;
+use crate::archive::WidgetCode;
+use crate::auth::{AccountId, Caller};
+use crate::catalogue::store::{widget, widget_columns};
+use crate::catalogue::{Widget, WidgetId};
+use crate::database::{Failure, Pool};
+
+/// A widget in an account.
+#[derive(Debug)]
+pub struct Install {
+    /// The pipeline in which it is a lead source.
+    pub pipeline_id: Option<i64>,
+    /// Its settings; `None` where they were not asked for.
+    pub settings: Option<Box<RawValue>>,
+}
+
+/// A widget as an account sees it.
+#[derive(Debug)]
+pub struct Sighting {
+    /// The widget.
+    pub widget: Widget,
+    /// The account's install of it.
+    pub install: Option<Install>,
+}
+
+/// A page of the widgets that a caller sees, ascending by id: public ones, those installed in the account, and the caller's own.
+///
+/// Each of the three parts is read by its index and only as far as the page's end.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64) -> Result<Vec<Sighting>, Failure> {
+    let rows = sqlx::query(concat!(
+        "WITH visible AS ( \
+           (SELECT id FROM widgets WHERE visibility = 'public' ORDER BY id LIMIT $3 + $4) \
+           UNION \
+           (SELECT widget_id FROM installs WHERE account_id = $1 ORDER BY widget_id LIMIT $3 + $4) \
+           UNION \
+           (SELECT id FROM widgets WHERE owner_account_id = $1 AND owner_user_id = $2 ORDER BY id LIMIT $3 + $4) \
+         ), page AS (SELECT id FROM visible ORDER BY id OFFSET $3 LIMIT $4) \
+         SELECT ",
+        widget_columns!(),
+        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, NULL AS settings \
+         FROM page JOIN widgets w ON w.id = page.id \
+         JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
+         LEFT JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
+         ORDER BY w.id"
+    ))
+    .bind(caller.account.get())
+    .bind(caller.user.get())
+    .bind(offset)
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    rows.iter().map(sighting).collect()
+}
+
+/// A widget by its code, when the caller sees it.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn visible(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<Option<Sighting>, Failure> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        widget_columns!(),
+        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, i.settings::text AS settings \
+         FROM widgets w \
+         JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
+         LEFT JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
+         WHERE w.code = $3 AND (w.visibility = 'public' OR i.account_id IS NOT NULL \
+           OR (w.owner_account_id = $1 AND w.owner_user_id = $2))"
+    ))
+    .bind(caller.account.get())
+    .bind(caller.user.get())
+    .bind(code.as_str())
+    .fetch_optional(pool)
+    .await?;
+    row.as_ref().map(sighting).transpose()
+}
+
+fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
+    let widget = widget(row)?;
+    if !row.try_get::<bool, _>("installed")? {
+        return Ok(Sighting { widget, install: None });
+    }
+    let settings: Option<String> = row.try_get("settings")?;
+    let settings = settings.map(RawValue::from_string).transpose().map_err(|why| Failure::Corrupt {
+        table: "installs",
+        row: widget.code.to_string(),
+        why: format!("settings: {why}"),
+    })?;
+    Ok(Sighting { widget, install: Some(Install { pipeline_id: row.try_get("pipeline_id")?, settings }) })
+}
+
+/// Installs a widget that the caller sees, or replaces the settings of an install. Returns the install's pipeline, or `None`
+/// when the caller does not see the widget any more.
+///
+/// Visibility is judged in the same statement, and against a row lock that a change of visibility has to wait for.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn install(
+    pool: &Pool,
+    caller: &Caller,
+    id: WidgetId,
+    settings: &Settings,
+) -> Result<Option<Option<i64>>, Failure> {
+    let pipeline = sqlx::query_scalar(
+        "INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
+         SELECT $1, w.id, $4::text::json, $2 FROM widgets w \
+         WHERE w.id = $3 AND (w.visibility = 'public' OR (w.owner_account_id = $1 AND w.owner_user_id = $2) \
+           OR EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id)) \
+         FOR KEY SHARE OF w \
+         ON CONFLICT ON CONSTRAINT installs_pkey \
+         DO UPDATE SET settings = excluded.settings, updated_at = excluded.updated_at \
+         RETURNING pipeline_id",
+    )
+    .bind(caller.account.get())
+    .bind(caller.user.get())
+    .bind(id.0)
+    .bind(settings.as_raw().get())
+    .fetch_optional(pool)
+    .await?;
+    Ok(pipeline)
+}
+
+/// Removes an install with its settings; `false` when there was none.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode) -> Result<bool, Failure> {
+    let done = sqlx::query(
+        "DELETE FROM installs i USING widgets w WHERE i.account_id = $1 AND i.widget_id = w.id AND w.code = $2",
+    )
+    .bind(account.get())
+    .bind(code.as_str())
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What came of setting a lead source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeadSource {
+    /// It is set.
+    Set,
+    /// The widget is not installed in the account.
+    NotInstalled,
+    /// The current version of the widget cannot be a lead source.
+    NotPossible,
+}
+
+/// Sets the pipeline in which an installed widget is a lead source; `None` clears it, also when the current version can be
+/// none any more.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn set_lead_source(
+    pool: &Pool,
+    account: AccountId,
+    code: &WidgetCode,
+    pipeline: Option<i64>,
+) -> Result<LeadSource, Failure> {
+    let row = sqlx::query(
+        "WITH target AS ( \
+           SELECT w.id, v.is_lead_source FROM widgets w \
+           JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
+           JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id WHERE w.code = $2 \
+         ), done AS ( \
+           UPDATE installs i SET pipeline_id = $3, updated_at = now() FROM target t \
+           WHERE i.account_id = $1 AND i.widget_id = t.id AND (t.is_lead_source OR $3 IS NULL) RETURNING 1 \
+         ) SELECT EXISTS (SELECT FROM target) AS installed, EXISTS (SELECT FROM done) AS done",
+    )
+    .bind(account.get())
+    .bind(code.as_str())
+    .bind(pipeline)
+    .fetch_one(pool)
+    .await?;
+    Ok(match (row.try_get("installed")?, row.try_get("done")?) {
+        (_, true) => LeadSource::Set,
+        (false, false) => LeadSource::NotInstalled,
+        (true, false) => LeadSource::NotPossible,
+    })
+}

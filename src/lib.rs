@@ -1,0 +1,43 @@
+//! A self-hosted registry of CRM widgets that speaks the section "Widgets" of the amoCRM/Kommo API v4.
+//!
+//! To find a thing ask two questions: which feature is it (the folder), and which side of it: HTTP, SQL or the rule itself (the
+//! file).
+//!
+//! | place | what is there |
+//! | --- | --- |
+//! | [`cli`] | one file per command |
+//! | [`config`] | every setting, parsed once; all mistakes together |
+//! | [`app`] | from a configuration to a running service |
+//! | [`routes`] | the route table |
+//! | [`openapi`], [`health`], [`telemetry`] | the API's description, probes, the log |
+//! | [`v4`] | the five methods of the API v4, a file each: start here |
+//! | [`http`] | the vocabulary of the wire: errors, links, bodies, callers; knows no feature |
+//! | [`auth`] | keys and tokens; knows no HTTP |
+//! | [`database`] | pool, migrations, the embedded cluster; knows no table of a feature |
+//! | [`catalogue`] | which widgets exist, in which version, and whose they are |
+//! | [`archive`] | reading an uploaded zip and its manifest: bytes in, findings and a package out |
+//! | [`installs`] | a widget in an account: its settings and their rules |
+//! | [`continuations`] | bots that wait for a widget |
+//! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
+//!
+//! In every feature's folder `api.rs` holds its handlers under `/registry/v1` and `store.rs` its SQL; the other files are the rules
+//! and touch neither.
+
+pub mod app;
+pub mod archive;
+pub mod auth;
+pub mod catalogue;
+pub mod cli;
+pub mod config;
+pub mod continuations;
+pub mod data_dir;
+pub mod database;
+pub mod digest;
+pub mod health;
+pub mod http;
+pub mod installs;
+pub mod openapi;
+pub mod routes;
+pub mod sources;
+pub mod telemetry;
+pub mod v4;

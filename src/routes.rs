@@ -1,0 +1,55 @@
+//! The route table: every address of the service. Who may call and what the body is stand in the type of each handler's parameter;
+//! the server, the OpenAPI document and the authorisation test read them from here.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, web};
+
+use crate::http::exchange::exchange;
+use crate::http::route::Route;
+use crate::http::shared::Shared;
+use crate::{catalogue, continuations, health, installs, openapi, v4};
+
+/// Every route.
+#[must_use]
+#[rustfmt::skip]
+pub fn table() -> Vec<Route> {
+    vec![
+        Route::new(Method::GET,    "/api/v4/widgets",                                        v4::list::list),
+        Route::new(Method::GET,    "/api/v4/widgets/{code}",                                 v4::show::show),
+        Route::new(Method::POST,   "/api/v4/widgets/{code}",                                 v4::install::install),
+        Route::new(Method::DELETE, "/api/v4/widgets/{code}",                                 v4::uninstall::uninstall),
+        Route::new(Method::POST,   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",     v4::continue_bot::continue_bot),
+
+        Route::new(Method::POST,   "/registry/v1/widgets",                                   catalogue::api::publish_widget),
+        Route::new(Method::PUT,    "/registry/v1/installs/{code}/lead-source",               installs::api::set_lead_source),
+        Route::new(Method::POST,   "/registry/v1/{bot_type}/{bot_id}/continuations",         continuations::api::open),
+        Route::new(Method::GET,    "/registry/v1/continuations/{continue_id}",               continuations::api::show),
+
+        Route::new(Method::GET,    "/registry/v1/health/live",                               health::live),
+        Route::new(Method::GET,    "/registry/v1/health/ready",                              health::ready),
+        Route::new(Method::GET,    "/registry/v1/openapi.json",                              openapi::show),
+    ]
+}
+
+/// Mounts the table, and the answer to every other address, on one thread of the server.
+pub fn mount(config: &mut web::ServiceConfig, shared: &Arc<Shared>, table: &[Arc<Route>]) {
+    let mut by_path: BTreeMap<&str, Vec<Arc<Route>>> = BTreeMap::new();
+    for route in table {
+        by_path.entry(route.path).or_default().push(route.clone());
+    }
+    for (path, routes) in by_path {
+        config.service(web::resource(path).default_service(answer(shared, Some(routes.into()))));
+    }
+    config.default_service(answer(shared, None));
+}
+
+fn answer(shared: &Arc<Shared>, routes: Option<Rc<[Arc<Route>]>>) -> actix_web::Route {
+    let shared = shared.clone();
+    web::to(move |request: HttpRequest, payload: web::Payload| {
+        exchange(request, payload.into_inner(), shared.clone(), routes.clone())
+    })
+}

@@ -1,0 +1,108 @@
+//! `POST /api/v4/{salesbot|marketingbot}/{bot_id}/continue/{continue_id}`: a widget's answer to a waiting bot.
+
+use actix_web::HttpResponse;
+
+use crate::auth::Caller;
+use crate::config::Limits;
+use crate::continuations::{Bot, BotResult, BotType, ContinueId, store};
+use crate::database::{Failure, Pool};
+use crate::digest::Sha256;
+use crate::http::caller::Admin;
+use crate::http::problem::Problem;
+use crate::http::route::{Call, Json, JsonLimits};
+
+/// Characters of an idempotency key at most.
+const KEY: usize = 128;
+
+/// The limits of a continue's body.
+#[derive(Debug)]
+pub struct ContinueBody;
+
+impl JsonLimits for ContinueBody {
+    fn of(limits: &Limits) -> (usize, usize) {
+        (limits.continue_body, limits.json_depth)
+    }
+}
+
+/// Continues a waiting bot, at most once. With an `Idempotency-Key` the same request again answers 202 again and does nothing.
+#[utoipa::path(
+    post, path = "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}", tag = "widgets", operation_id = "continue_bot",
+    params(
+        ("bot_type" = BotType, Path),
+        ("bot_id" = i64, Path, minimum = 1),
+        ("continue_id" = i64, Path, minimum = 1),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 characters, kept for 24 hours"),
+    ),
+    request_body(content = Object, description = "`data`: an object or an array, kept byte for byte; `execute_handlers`: blocks that the bot is to run"),
+    responses(
+        (status = 202, description = "The bot goes on"),
+        (status = 400, description = "The body is no JSON, or values break rules"),
+        (status = 404, description = "No bot waits at this record"),
+        (status = 422, description = "The idempotency key was used with another request"),
+    ),
+)]
+pub(crate) async fn continue_bot(call: Call<Admin, Json<ContinueBody>>) -> Result<HttpResponse, Problem> {
+    let bot = Bot::of_path(call.segment("bot_type"), call.segment("bot_id")).ok_or(Problem::NoContinuation)?;
+    let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
+    let (pool, caller) = (&call.shared.pool, &call.who.0);
+    let key = idempotency_key(&call)?;
+    let result = match BotResult::check(call.body.document.as_ref()) {
+        Ok(result) => result,
+        // A record that does not wait is not found, whatever is sent to it.
+        Err(_) if !store::is_waiting(pool, caller.account, bot, id).await? => return Err(Problem::NoContinuation),
+        Err(errors) => return Err(Problem::Invalid(errors)),
+    };
+    // Everything that makes the request what it is.
+    let digest = Sha256::of(&[format!("{}/{}/{id}\n", bot.kind.as_str(), bot.id).as_bytes(), &call.body.bytes]);
+    match proceed(pool, caller, bot, id, &result, key, digest).await? {
+        Outcome::Continued | Outcome::Repeated => Ok(HttpResponse::Accepted().finish()),
+        Outcome::NotWaiting => Err(Problem::NoContinuation),
+        Outcome::KeyReused => Err(Problem::KeyReused),
+    }
+}
+
+enum Outcome {
+    Continued,
+    Repeated,
+    NotWaiting,
+    KeyReused,
+}
+
+/// One transaction: the key is claimed if and only if the record is continued.
+async fn proceed(
+    pool: &Pool,
+    caller: &Caller,
+    bot: Bot,
+    id: ContinueId,
+    result: &BotResult,
+    key: Option<&str>,
+    digest: Sha256,
+) -> Result<Outcome, Failure> {
+    let Some(key) = key else {
+        // A single statement is a transaction of its own, without two more round trips.
+        let continued = store::proceed(&mut *pool.acquire().await?, caller, bot, id, result).await?;
+        return Ok(if continued { Outcome::Continued } else { Outcome::NotWaiting });
+    };
+    let mut transaction = pool.begin().await?;
+    store::forget_keys(&mut transaction, caller.account).await?;
+    if !store::claim_key(&mut transaction, caller.account, key, &digest.0).await? {
+        let claimed = store::claimed_digest(&mut transaction, caller.account, key).await?;
+        let same = claimed.is_some_and(|claimed| claimed == digest.0);
+        return Ok(if same { Outcome::Repeated } else { Outcome::KeyReused });
+    }
+    if !store::proceed(&mut transaction, caller, bot, id, result).await? {
+        transaction.rollback().await?;
+        return Ok(Outcome::NotWaiting);
+    }
+    transaction.commit().await?;
+    Ok(Outcome::Continued)
+}
+
+fn idempotency_key<B>(call: &Call<Admin, B>) -> Result<Option<&str>, Problem> {
+    match call.header("idempotency-key")? {
+        Some(key) if key.is_empty() || key.len() > KEY => {
+            Err(Problem::Malformed(format!("The header Idempotency-Key must have 1 to {KEY} characters")))
+        }
+        key => Ok(key),
+    }
+}

@@ -1,0 +1,8 @@
+//! The five methods of the amoCRM/Kommo API v4 section "Widgets", a file each. A newcomer starts here.
+
+pub mod continue_bot;
+pub mod install;
+pub mod list;
+pub mod model;
+pub mod show;
+pub mod uninstall;

@@ -1,0 +1,121 @@
+//! The widget as v4 shows it: catalogue and install joined, every key present, in the order of the source's example.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::archive::SettingType;
+use crate::catalogue::Widget;
+use crate::http::hal::{Link, SelfLink};
+use crate::http::route::Call;
+use crate::installs::Sighting;
+
+/// A widget.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Widget)]
+#[expect(clippy::struct_excessive_bools, reason = "the source's model has four")]
+pub struct WidgetModel<'a> {
+    /// Widget ID.
+    id: i64,
+    /// Widget code.
+    code: &'a str,
+    /// The current version.
+    version: &'a str,
+    /// The mean of all votes with a decimal comma, `"0"` while nobody has voted.
+    rating: String,
+    /// The fields of the widget's settings, in the manifest's order.
+    settings_template: Vec<FieldModel<'a>>,
+    /// Whether the widget can be set as a lead source.
+    is_lead_source: bool,
+    /// Whether the widget is available in Digital Pipeline.
+    is_work_with_dp: bool,
+    /// Whether the widget is a CRM template.
+    is_crm_template: bool,
+    /// UUID of the widget's OAuth integration.
+    client_uuid: Option<Uuid>,
+    /// Whether the widget is installed in the account.
+    is_active_in_account: bool,
+    /// The pipeline in which the widget is set as a lead source.
+    pipeline_id: Option<i64>,
+    /// The settings; only for the integration whose they are, and in the answer to an install.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    settings: Option<&'a RawValue>,
+    #[serde(rename = "_links")]
+    #[schema(value_type = Object)]
+    links: SelfLink,
+}
+
+/// A field of a widget's settings.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SettingsField)]
+pub struct FieldModel<'a> {
+    /// Its key in the settings.
+    key: &'a str,
+    /// Its name in the caller's language.
+    name: &'a str,
+    /// What its value looks like.
+    #[schema(value_type = String, example = "text")]
+    r#type: SettingType,
+    /// Whether an install must give it.
+    is_required: bool,
+}
+
+/// What the model depends on besides the widget: where links lead to, and the caller's languages.
+#[derive(Debug)]
+pub struct View {
+    origin: String,
+    languages: Vec<String>,
+    default_locale: String,
+}
+
+impl View {
+    /// The view of a request.
+    #[must_use]
+    pub fn of<P, B>(call: &Call<P, B>) -> Self {
+        Self {
+            origin: call.origin(),
+            languages: call.languages(),
+            default_locale: call.shared.config.default_locale.clone(),
+        }
+    }
+
+    /// The address of the list.
+    #[must_use]
+    pub fn list_address(&self) -> String {
+        format!("{}/api/v4/widgets", self.origin)
+    }
+
+    /// A widget as this caller sees it. Whether `settings` are shown is the method's decision.
+    #[must_use]
+    pub fn model<'a>(&'a self, sighting: &'a Sighting, settings: Option<&'a RawValue>) -> WidgetModel<'a> {
+        let Sighting { widget, install } = sighting;
+        WidgetModel {
+            id: widget.id.0,
+            code: widget.code.as_str(),
+            version: widget.version.as_str(),
+            rating: widget.rating.to_string(),
+            settings_template: self.fields(widget),
+            is_lead_source: widget.is_lead_source,
+            is_work_with_dp: widget.is_work_with_dp,
+            is_crm_template: widget.is_crm_template,
+            client_uuid: widget.client_uuid,
+            is_active_in_account: install.is_some(),
+            pipeline_id: install.as_ref().and_then(|install| install.pipeline_id),
+            settings,
+            links: SelfLink { this: Link { href: format!("{}/{}", self.list_address(), widget.code) } },
+        }
+    }
+
+    fn fields<'a>(&'a self, widget: &'a Widget) -> Vec<FieldModel<'a>> {
+        let languages: Vec<&str> = self.languages.iter().map(String::as_str).collect();
+        let field = |field: &'a crate::catalogue::Field| FieldModel {
+            key: &field.key,
+            name: field.name.resolve(&languages, &self.default_locale),
+            r#type: field.kind,
+            is_required: field.is_required,
+        };
+        widget.template.fields.iter().map(field).collect()
+    }
+}

@@ -1,0 +1,27 @@
+//! `DELETE /api/v4/widgets/{code}`: uninstall.
+
+use actix_web::HttpResponse;
+
+use crate::archive::WidgetCode;
+use crate::http::caller::Admin;
+use crate::http::problem::Problem;
+use crate::http::route::{Call, NoBody};
+use crate::installs::store;
+
+/// Uninstalls a widget: its settings and their secrets are gone.
+#[utoipa::path(
+    delete, path = "/api/v4/widgets/{code}", tag = "widgets", operation_id = "uninstall_widget",
+    params(("code" = String, Path, description = "The widget's code")),
+    responses(
+        (status = 204, description = "Uninstalled"),
+        (status = 404, description = "The widget is not installed in the account"),
+    ),
+)]
+pub(crate) async fn uninstall(call: Call<Admin, NoBody>) -> Result<HttpResponse, Problem> {
+    let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
+    if store::uninstall(&call.shared.pool, call.who.0.account, &code).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Problem::NoWidget)
+    }
+}
