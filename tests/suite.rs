@@ -1,1 +1,15 @@
-//! stub
+//! Every test that needs more than one module, in one program: one link, one temporary database.
+#![expect(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking, and nobody reads their documentation elsewhere"
+)]
+
+mod support;
+
+mod archive;
+mod embedded;
+mod v4;

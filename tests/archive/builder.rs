@@ -75,7 +75,7 @@ impl Entry {
             gap: Vec::new(),
             descriptor: None,
             described: (crc, packed, unpacked),
-            made_by: 3 << 8 | 20,
+            made_by: 0x0314,
             attributes: 0o100_644 << 16,
             comment: Vec::new(),
             disk: 0,

@@ -74,9 +74,7 @@ fn manifest_and_texts_in_bytes() {
     let bytes = super::widget::zip_of(&short).bytes();
     assert_eq!(codes_under(&bytes, Limits { text: "widget.short_description".len(), ..limits }), []);
     assert!(codes_under(&bytes, limits).contains(&FindingCode::ManifestTextTooLong));
-    assert!(
-        codes_under(&bytes, Limits { texts: 50, ..Limits::default() }).contains(&FindingCode::ManifestTextTooLong)
-    );
+    assert!(codes_under(&bytes, Limits { texts: 50, ..Limits::default() }).contains(&FindingCode::ManifestTextTooLong));
 }
 
 #[test]
@@ -125,8 +123,7 @@ fn settings_locations_locales_and_keys() {
     let settings = |count: usize| {
         let each = |n: usize| format!(r#""s{n}": {{"name": "Name {n}", "type": "text"}}"#);
         let settings = (0..count).map(each).collect::<Vec<_>>().join(",");
-        let start = super::widget::MANIFEST.find(r#""settings": {"#).unwrap();
-        format!(r#"{}"settings": {{{settings}}}}}"#, &super::widget::MANIFEST[..start])
+        super::widget::with_settings(&format!("{{{settings}}}"))
     };
     assert_eq!(codes(&check_manifest(settings(200))), []);
     assert_eq!(codes(&check_manifest(settings(201))), [FindingCode::ManifestSettingsTooMany]);
@@ -146,7 +143,8 @@ fn settings_locations_locales_and_keys() {
     assert!(!locales(64));
     assert!(locales(65));
 
-    let key = |length: usize| codes(&check_manifest(edited(r#""login": {"#, &format!(r#""{}": {{"#, "ж".repeat(length)))));
+    let key =
+        |length: usize| codes(&check_manifest(edited(r#""login": {"#, &format!(r#""{}": {{"#, "ж".repeat(length)))));
     assert_eq!(key(255), []);
     assert_eq!(key(256), [FindingCode::ManifestSettingKey]);
 }

@@ -9,9 +9,8 @@ use widget_registry::archive::{Limits, inspect, read_file};
 use super::builder::{Descriptor, Entry};
 use super::widget::{RU, files_with, zip, zip_of};
 
-static LAWFUL: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    zip().and(Entry::stored("a/b.txt", b"stored").described_by(Descriptor::Signed)).bytes()
-});
+static LAWFUL: LazyLock<Vec<u8>> =
+    LazyLock::new(|| zip().and(Entry::stored("a/b.txt", b"stored").described_by(Descriptor::Signed)).bytes());
 
 fn survives(bytes: &[u8]) {
     let limits = Limits::default();

@@ -85,6 +85,12 @@ pub(super) fn edited(from: &str, to: &str) -> String {
     MANIFEST.replacen(from, to, 1)
 }
 
+/// The manifest with another section `settings`.
+pub(super) fn with_settings(settings: &str) -> String {
+    let (before, _) = MANIFEST.split_once(r#""settings": {"#).unwrap();
+    format!(r#"{before}"settings": {settings}}}"#)
+}
+
 pub(super) fn codes(report: &Report) -> Vec<FindingCode> {
     report.findings.iter().map(|finding| finding.code).collect()
 }

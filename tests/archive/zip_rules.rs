@@ -110,7 +110,7 @@ fn other_formats_are_named() {
         assert_eq!(codes(&report), [Code::ArchiveNotAZip]);
         assert!(report.findings[0].message.contains(name), "{}", report.findings[0].message);
     }
-    for bytes in [b"".as_slice(), b"P", b"hello", &[0; 100_000]] {
+    for bytes in [b"".as_slice(), b"P", b"hello", vec![0; 100_000].as_slice()] {
         assert_eq!(codes(&check(bytes)), [Code::ArchiveNotAZip]);
     }
 }
@@ -124,7 +124,8 @@ fn a_missing_script_is_refused() {
 fn everything_is_reported_at_once_with_errors_first() {
     let mut all = files_without("script.js");
     all.retain(|(name, _)| name != "manifest.json" && name != "i18n/ru.json");
-    let manifest = MANIFEST.replace("\"1.0.0\"", "\"1.1.\"").replace("\"text\"", "\"select\"").replace("\"pass\"", "\"number\"");
+    let manifest =
+        MANIFEST.replace("\"1.0.0\"", "\"1.1.\"").replace("\"text\"", "\"select\"").replace("\"pass\"", "\"number\"");
     all.push(("manifest.json".into(), manifest.into()));
     all.push(("i18n/ru.json".into(), b"{\n  // a comment\n}".to_vec()));
     all.push(("images/logo_min.png".into(), png(1, 1)));

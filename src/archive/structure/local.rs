@@ -32,7 +32,7 @@ pub(super) fn check<R: Read + Seek>(
     let next_starts: Vec<u64> = entries.iter().skip(1).map(|entry| entry.header_at).chain([directory_at]).collect();
     let mut expected = 0;
     for (entry, next) in entries.iter_mut().zip(next_starts) {
-        if let Err((code, message)) = follows(entry, expected) {
+        if let Err((code, message)) = follows(entry, expected, directory_at) {
             findings.add(code, entry.place(), message);
             return Ok(false);
         }
@@ -58,8 +58,11 @@ pub(super) fn check<R: Read + Seek>(
     Ok(true)
 }
 
-fn follows(entry: &Entry, expected: u64) -> Result<(), Problem> {
+fn follows(entry: &Entry, expected: u64, directory_at: u64) -> Result<(), Problem> {
     let name = shown_name(entry);
+    if entry.header_at >= directory_at {
+        return Err(no_header());
+    }
     match entry.header_at.cmp(&expected) {
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Less => Err((
@@ -71,6 +74,11 @@ fn follows(entry: &Entry, expected: u64) -> Result<(), Problem> {
             format!("There are bytes before the entry `{name}` that belong to no entry; pack the files anew."),
         )),
     }
+}
+
+fn no_header() -> Problem {
+    let message = "There is no local header where the central directory says; pack the files anew.";
+    (FindingCode::EntryHeaderMismatch, message.to_owned())
 }
 
 struct LocalRecord {
@@ -97,8 +105,7 @@ fn read_record<R: Read + Seek>(
     let mut header = [0; LENGTH];
     source.read_exact(&mut header)?;
     if !header.starts_with(LOCAL) {
-        let message = "There is no local header where the directory says; pack the files anew.".to_owned();
-        return Ok(Err((FindingCode::EntryHeaderMismatch, message)));
+        return Ok(Err(no_header()));
     }
     let mut fields = Fields(header.get(LENGTH - 4..).unwrap_or_default());
     let (name_length, extra_length) = (fields.u16(), fields.u16());

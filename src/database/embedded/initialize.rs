@@ -30,6 +30,7 @@ pub(super) fn existing_major(cluster_dir: &Path) -> Result<Option<u32>, Embedded
 /// Makes the data directory of `site`, which must be missing or empty. It is built beside its place and moved there
 /// when it is complete: no crash leaves half of one.
 pub(super) fn initialize(site: &Site) -> Result<(), EmbeddedError> {
+    tracing::info!(dir = %site.cluster_dir.display(), major = site.binaries.major, "making the database's data directory");
     let building_site = beside(&site.cluster_dir);
     remove_leftover(&building_site)?;
     fs::create_dir(&building_site).map_err(EmbeddedError::io("make", &building_site))?;

@@ -8,7 +8,16 @@ while read -r _; do :; done
 
 pause() { sleep 0.02 || sleep 1; }
 
-# Whether process $2 was started for the folder $1. A dead process that nobody has collected has no command line.
+# Whether any process was started for the folder: initdb or PostgreSQL. The dead have no command line.
+busy() {
+    if [ -d /proc/self ]; then
+        printf '%s/data' "$1" | grep -qsF -f - /proc/[0-9]*/cmdline
+    else
+        ps -axww -o command= | grep -v grep | grep -qF "$1/data"
+    fi
+}
+
+# Whether process $2 was started for the folder.
 belongs() {
     if [ -d /proc/self ]; then
         line=$(tr '\0' ' ' <"/proc/$2/cmdline")
@@ -19,37 +28,30 @@ belongs() {
     return 1
 }
 
-# Sends signal $3 to process $2 and waits for its end: 10 s, or longer where sleep knows only whole seconds.
-end() {
-    left=500
-    belongs "$1" "$2" && kill -s "$3" "$2"
-    while [ $left -gt 0 ] && belongs "$1" "$2"; do
-        left=$((left - 1))
-        pause
-    done
-}
+# At most some 30 s, half of them gentle. The number is looked up in every round, because a PostgreSQL that is just
+# starting has not written it yet; an initdb cleans up behind itself if it is left to.
+round=0
+while [ $round -lt 1000 ] && busy "$1"; do
+    signal=QUIT
+    [ $round -lt 500 ] || signal=KILL
+    pid=$(head -n 1 "$1/data/postmaster.pid")
+    case $pid in
+    '' | *[!0-9]*) ;;
+    *) belongs "$1" "$pid" && kill -s $signal "$pid" ;;
+    esac
+    round=$((round + 1))
+    pause
+done
 
 # What a killed PostgreSQL leaves in the system: line 7 of its file ends with the number of a piece of shared memory.
-release() {
-    if [ -f "$1/data/postmaster.pid" ]; then
-        id=$(sed -n '7s/.* //p' "$1/data/postmaster.pid")
-        [ -n "$id" ] && ipcrm -m "$id"
-    fi
-}
-
-pid=$(head -n 1 "$1/data/postmaster.pid")
-case $pid in
-'' | *[!0-9]*) ;;
-*)
-    end "$1" "$pid" QUIT
-    end "$1" "$pid" KILL
-    release "$1"
-    ;;
-esac
+if [ -f "$1/data/postmaster.pid" ]; then
+    id=$(sed -n '7s/.* //p' "$1/data/postmaster.pid")
+    [ -n "$id" ] && ipcrm -m "$id"
+fi
 
 # Processes that are just ending may still write.
-left=500
-until rm -rf "$1" || [ $left -eq 0 ]; do
-    left=$((left - 1))
+round=0
+until rm -rf "$1" || [ $round -eq 500 ]; do
+    round=$((round + 1))
     pause
 done

@@ -1,0 +1,12 @@
+//! What the tests stand on: one temporary PostgreSQL for all of them, a database and a running service for each.
+
+pub mod app;
+pub mod client;
+pub mod cluster;
+pub mod sample;
+pub mod tokens;
+
+pub use app::{Setup, TestApp, test, test_with};
+pub use client::{Answer, Client};
+pub use sample::Sample;
+pub use tokens::Claims;

@@ -1,0 +1,3 @@
+//! The five methods.
+
+mod examples;
