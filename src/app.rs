@@ -12,18 +12,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
-use crate::config::{Config, Database};
+use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
-use crate::database::embedded::{Cluster, Durability, EmbeddedError, Options};
-use crate::database::migrations::{self, Migrated, MigrationError};
-use crate::database::pooler::{self, Untracked};
-use crate::database::{self, Pool};
+use crate::database::embedded::{Cluster, EmbeddedError};
+use crate::database::{self, ConnectError, Connected};
 use crate::http::shared::Shared;
 use crate::routes;
 use crate::sources::{Clock, Identifiers};
-
-/// Connections that PostgreSQL keeps for others besides the pool: migrations, people.
-const SPARE_CONNECTIONS: u32 = 10;
 
 /// Seconds that requests have to end when the service stops.
 const DRAIN_SECONDS: u64 = 30;
@@ -51,31 +46,15 @@ pub enum AppError {
         /// Why.
         source: io::Error,
     },
-    /// The embedded database does not run.
+    /// The embedded database ended and could not be started again.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The database URL cannot be used.
-    #[error("the database URL cannot be used: {0}")]
-    DatabaseUrl(#[source] sqlx::Error),
-    /// The database does not answer.
-    #[error("the database does not answer: {0}")]
-    Database(#[source] sqlx::Error),
-    /// The pooler mixes up statements.
+    /// The database cannot be used.
     #[error(transparent)]
-    Pooler(#[from] Untracked),
-    /// The schema cannot be brought up to date.
-    #[error(transparent)]
-    Migration(#[from] MigrationError),
+    Connect(#[from] ConnectError),
     /// The server failed.
     #[error("the HTTP server failed: {0}")]
     Server(#[source] io::Error),
-}
-
-/// The database that the service uses, and how it is connected to.
-#[derive(Debug)]
-struct Connected {
-    pool: Pool,
-    cluster: Option<Cluster>,
 }
 
 /// A running service.
@@ -100,6 +79,11 @@ pub fn signing_key_path(config: &Config, data_dir: &DataDir) -> PathBuf {
     config.signing_key.clone().unwrap_or_else(|| data_dir.keys_dir().join("signing.pem"))
 }
 
+/// Runs a command's future on the program's main thread, with the runtime that the server needs.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    actix_web::rt::System::new().block_on(future)
+}
+
 impl App {
     /// Starts the service; when this returns, requests are answered.
     ///
@@ -116,7 +100,7 @@ impl App {
         let listen = |source| AppError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let Connected { pool, cluster } = connect(&config, &data_dir).await?;
+        let Connected { pool, cluster } = database::connect(&config, &data_dir).await?;
         let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids));
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
@@ -163,69 +147,6 @@ impl App {
 
 fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
     ended.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-/// Starts or reaches the database and brings its schema up to date.
-async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, AppError> {
-    match &config.database {
-        Database::Embedded { bin_dir } => {
-            let cluster = Cluster::start(cluster_options(config, data_dir, bin_dir.clone())).await?;
-            let options = cluster.connect_options();
-            migrate(&options).await?;
-            let options = database::with_timeouts(options, &config.limits);
-            let pool = database::pool(options, config.database_connections, &config.limits);
-            Ok(Connected { pool, cluster: Some(cluster) })
-        }
-        Database::External { url, direct_url, pooler } => {
-            let direct = database::options_of(direct_url.as_ref().unwrap_or(url)).map_err(AppError::DatabaseUrl)?;
-            let mut options = database::options_of(url).map_err(AppError::DatabaseUrl)?;
-            migrate(&direct).await?;
-            if !*pooler {
-                options = database::with_timeouts(options, &config.limits);
-            }
-            pooler::probe(&options).await.map_err(AppError::Database)??;
-            let pool = database::pool(options, config.database_connections, &config.limits);
-            Ok(Connected { pool, cluster: None })
-        }
-    }
-}
-
-/// Applies the migrations that the database lacks, and nothing else.
-///
-/// # Errors
-///
-/// When the database does not run or answer, or a migration fails.
-pub async fn migrate_only(config: &Config) -> Result<Migrated, AppError> {
-    match &config.database {
-        Database::Embedded { bin_dir } => {
-            let data_dir = DataDir::open(&config.data_dir)?;
-            let cluster = Cluster::start(cluster_options(config, &data_dir, bin_dir.clone())).await?;
-            let migrated = migrations::run(&cluster.connect_options()).await;
-            cluster.stop().await?;
-            Ok(migrated?)
-        }
-        Database::External { url, direct_url, .. } => {
-            let direct = database::options_of(direct_url.as_ref().unwrap_or(url)).map_err(AppError::DatabaseUrl)?;
-            Ok(migrations::run(&direct).await?)
-        }
-    }
-}
-
-fn cluster_options(config: &Config, data_dir: &DataDir, bin_dir: Option<PathBuf>) -> Options {
-    Options {
-        cluster_dir: data_dir.cluster_dir(),
-        socket_dir: data_dir.socket_dir(),
-        bin_dir,
-        durability: Durability::Durable,
-        max_connections: config.database_connections + SPARE_CONNECTIONS,
-        log: data_dir.database_log(),
-    }
-}
-
-async fn migrate(options: &sqlx::postgres::PgConnectOptions) -> Result<(), AppError> {
-    let migrated = migrations::run(options).await?;
-    tracing::info!(applied = migrated.applied, version = migrated.version, "the schema is up to date");
-    Ok(())
 }
 
 fn serve(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<actix_web::dev::Server> {

@@ -7,12 +7,17 @@ use zip::ZipReadOptions;
 use zip::read::read_zipfile_from_stream_with_options;
 
 use super::finding_code::FindingCode;
-use super::structure::Record;
+use super::structure::{DEFLATED, Record};
 
 /// Bytes that are unpacked at a time.
 const BUFFER: usize = 32 << 10;
 /// Bytes at the end of an entry that are handed out one by one, so that a stream that ends early leaves some over.
+///
+/// A single superfluous byte cannot be told from a stream's own last one: the decoder asks for a byte to see its end.
 const TAIL: u64 = 32;
+/// Bytes that follow a deflated entry's own, so that a stream that does not end by itself runs into nonsense: three
+/// ones begin a block of a kind that does not exist.
+const NONSENSE: &[u8] = &[0xFF; 8];
 
 /// Why an entry's bytes cannot be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +58,9 @@ pub(super) fn unpack<R: Read + Seek>(
 ) -> io::Result<Result<(), UnpackError>> {
     source.seek(SeekFrom::Start(record.data_at))?;
     let state = State { left: Cell::new(record.packed), closed: Cell::new(false), failure: RefCell::new(None) };
-    let mut stream = Cursor::new(header(record)).chain(Packed { source, state: &state });
+    let after = if record.method == DEFLATED { NONSENSE } else { &[] };
+    let packed = Packed { source, state: &state }.chain(after);
+    let mut stream = Cursor::new(header(record, after.len() as u64)).chain(packed);
     let outcome = inflate(&mut stream, record, &state, &mut sink);
     match state.failure.into_inner() {
         Some(failure) => Err(failure),
@@ -99,13 +106,13 @@ fn inflate<S: Read>(
 /// So the crate inflates and compares the checksum, and never interprets a header that someone else wrote. The size is
 /// the greatest that is not zip64, because the true one is enforced by the caller, who can tell a wrong size from a
 /// wrong checksum.
-fn header(record: &Record) -> Vec<u8> {
+fn header(record: &Record, after: u64) -> Vec<u8> {
     let mut header = Vec::with_capacity(30);
     header.extend_from_slice(b"PK\x03\x04\x14\0\0\0");
     header.extend_from_slice(&record.method.to_le_bytes());
     header.extend_from_slice(&[0; 4]);
     header.extend_from_slice(&record.crc.to_le_bytes());
-    header.extend_from_slice(&u32::try_from(record.packed).unwrap_or(u32::MAX).to_le_bytes());
+    header.extend_from_slice(&u32::try_from(record.packed + after).unwrap_or(u32::MAX).to_le_bytes());
     header.extend_from_slice(&(u32::MAX - 1).to_le_bytes());
     header.extend_from_slice(&[0; 4]);
     header

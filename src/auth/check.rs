@@ -72,7 +72,7 @@ pub fn check(token: &str, verifier: &Verifier, clock: &Clock) -> Result<Caller, 
 
 /// Signature and shape of the claims; times, issuer and ids are judged by [`accept`].
 fn verify(token: &str, key: &VerificationKey) -> Result<Claims, Refusal> {
-    let mut validation = Validation::new(key.algorithm);
+    let mut validation = Validation::new(key.algorithm.into());
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm};
+use jsonwebtoken::jwk::{self, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
-
-use crate::config::KeySource;
 
 /// Bytes of an HS256 secret at least (RFC 7518, 3.2).
 const LEAST_SECRET: usize = 32;
@@ -16,13 +15,67 @@ const LEAST_MODULUS: usize = 256;
 /// Keys at most: a token that names no key is tried against each.
 const MOST_KEYS: usize = 64;
 
+/// What a key may sign with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// Ed25519.
+    EdDsa,
+    /// RSA PKCS #1 v1.5 with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// HMAC with SHA-256.
+    Hs256,
+}
+
+impl FromStr for KeyAlgorithm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "EdDSA" => Ok(Self::EdDsa),
+            "RS256" => Ok(Self::Rs256),
+            "ES256" => Ok(Self::Es256),
+            "HS256" => Ok(Self::Hs256),
+            other => Err(format!("names the algorithm `{other}`; one of EdDSA, RS256, ES256, HS256 is needed")),
+        }
+    }
+}
+
+impl From<KeyAlgorithm> for Algorithm {
+    fn from(algorithm: KeyAlgorithm) -> Self {
+        match algorithm {
+            KeyAlgorithm::EdDsa => Self::EdDSA,
+            KeyAlgorithm::Rs256 => Self::RS256,
+            KeyAlgorithm::Es256 => Self::ES256,
+            KeyAlgorithm::Hs256 => Self::HS256,
+        }
+    }
+}
+
+/// A configured source of verification keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// One key: its id, the one algorithm that it verifies, and the file that holds a PEM or, for HS256, the secret's bytes.
+    File {
+        /// The `kid` of tokens signed with it.
+        kid: String,
+        /// The algorithm.
+        algorithm: KeyAlgorithm,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A JSON Web Key Set, each key with its own `kid` and `alg`.
+    Jwks(PathBuf),
+}
+
 /// One key and the one algorithm that it verifies.
 #[derive(Debug, Clone)]
 pub struct VerificationKey {
     /// The key's id, the `kid` of tokens.
     pub kid: String,
     /// Taken from the configuration, never from a token.
-    pub algorithm: Algorithm,
+    pub algorithm: KeyAlgorithm,
     pub(super) key: DecodingKey,
 }
 
@@ -43,7 +96,7 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
         /// What was expected.
-        algorithm: Algorithm,
+        algorithm: KeyAlgorithm,
         /// What the parser said.
         why: String,
     },
@@ -122,7 +175,9 @@ impl Verifier {
 
     /// The keys that may have signed a token whose header says this.
     pub(super) fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &VerificationKey> {
-        self.keys.values().filter(move |key| key.algorithm == algorithm && kid.is_none_or(|kid| kid == key.kid))
+        self.keys
+            .values()
+            .filter(move |key| Algorithm::from(key.algorithm) == algorithm && kid.is_none_or(|kid| kid == key.kid))
     }
 }
 
@@ -130,14 +185,14 @@ fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
     fs::read(path).map_err(|source| KeyError::Read { path: path.to_owned(), source })
 }
 
-fn from_file(kid: &str, algorithm: Algorithm, path: &Path) -> Result<VerificationKey, KeyError> {
+fn from_file(kid: &str, algorithm: KeyAlgorithm, path: &Path) -> Result<VerificationKey, KeyError> {
     let bytes = read(path)?;
     let key = match algorithm {
-        Algorithm::RS256 => DecodingKey::from_rsa_pem(&bytes),
-        Algorithm::ES256 => DecodingKey::from_ec_pem(&bytes),
-        Algorithm::EdDSA => DecodingKey::from_ed_pem(&bytes),
+        KeyAlgorithm::Rs256 => DecodingKey::from_rsa_pem(&bytes),
+        KeyAlgorithm::Es256 => DecodingKey::from_ec_pem(&bytes),
+        KeyAlgorithm::EdDsa => DecodingKey::from_ed_pem(&bytes),
         // A secret is the file's bytes without the line end that editors add.
-        _ => Ok(DecodingKey::from_secret(bytes.trim_ascii_end())),
+        KeyAlgorithm::Hs256 => Ok(DecodingKey::from_secret(bytes.trim_ascii_end())),
     };
     let key = key.map_err(|why| KeyError::Malformed { path: path.to_owned(), algorithm, why: why.to_string() })?;
     Ok(VerificationKey { kid: kid.to_owned(), algorithm, key })
@@ -153,14 +208,14 @@ fn from_jwks(path: &Path) -> Result<Vec<VerificationKey>, KeyError> {
 fn from_jwk(jwk: &Jwk) -> Result<VerificationKey, String> {
     let kid = jwk.common.key_id.clone().ok_or("a key has no `kid`; each needs one")?;
     let algorithm = match jwk.common.key_algorithm {
-        Some(KeyAlgorithm::EdDSA) => Algorithm::EdDSA,
-        Some(KeyAlgorithm::RS256) => Algorithm::RS256,
-        Some(KeyAlgorithm::ES256) => Algorithm::ES256,
-        Some(KeyAlgorithm::HS256) => Algorithm::HS256,
+        Some(jwk::KeyAlgorithm::EdDSA) => KeyAlgorithm::EdDsa,
+        Some(jwk::KeyAlgorithm::RS256) => KeyAlgorithm::Rs256,
+        Some(jwk::KeyAlgorithm::ES256) => KeyAlgorithm::Es256,
+        Some(jwk::KeyAlgorithm::HS256) => KeyAlgorithm::Hs256,
         _ => return Err(format!("the key `{kid}` needs an `alg`, one of EdDSA, RS256, ES256, HS256")),
     };
     let key = DecodingKey::from_jwk(jwk).map_err(|why| format!("the key `{kid}` cannot be used: {why}"))?;
-    if key.family() != algorithm.family() {
+    if key.family() != Algorithm::from(algorithm).family() {
         return Err(format!("the key `{kid}` is of another kind than its `alg` {algorithm:?}"));
     }
     Ok(VerificationKey { kid, algorithm, key })
@@ -168,13 +223,13 @@ fn from_jwk(jwk: &Jwk) -> Result<VerificationKey, String> {
 
 fn strong_enough(key: &VerificationKey) -> Result<(), KeyError> {
     match key.algorithm {
-        Algorithm::HS256 => {
+        KeyAlgorithm::Hs256 => {
             let length = key.key.try_get_as_bytes().map_or(0, <[u8]>::len);
             if length < LEAST_SECRET {
                 return Err(KeyError::ShortSecret { kid: key.kid.clone(), length });
             }
         }
-        Algorithm::RS256 => {
+        KeyAlgorithm::Rs256 => {
             let length = match key.key.kind() {
                 DecodingKeyKind::RsaModulusExponent { n, .. } => n.iter().skip_while(|byte| **byte == 0).count(),
                 DecodingKeyKind::SecretOrDer(der) => modulus_length(der).unwrap_or(0),
@@ -183,7 +238,7 @@ fn strong_enough(key: &VerificationKey) -> Result<(), KeyError> {
                 return Err(KeyError::ShortRsa { kid: key.kid.clone(), bits: length * 8 });
             }
         }
-        _ => {}
+        KeyAlgorithm::EdDsa | KeyAlgorithm::Es256 => {}
     }
     Ok(())
 }

@@ -8,5 +8,5 @@ mod signing;
 pub use check::{Refusal, check};
 pub(crate) use claims::decimal_id;
 pub use claims::{AccountId, Caller, Claims, Role, Scope, UserId};
-pub use keys::{KeyError, VerificationKey, Verifier};
+pub use keys::{KeyAlgorithm, KeyError, KeySource, VerificationKey, Verifier};
 pub use signing::{Issue, SigningKey, SigningKeyError};

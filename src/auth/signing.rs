@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use uuid::Uuid;
 
 use super::claims::{AccountId, Claims, NumericDate, Role, Scope, UserId};
-use super::keys::VerificationKey;
+use super::keys::{KeyAlgorithm, VerificationKey};
 use crate::digest::Sha256;
 use crate::sources::{Clock, Identifiers};
 
@@ -113,7 +113,7 @@ impl SigningKey {
     pub fn verification_key(&self) -> VerificationKey {
         VerificationKey {
             kid: self.kid.clone(),
-            algorithm: Algorithm::EdDSA,
+            algorithm: KeyAlgorithm::EdDsa,
             key: DecodingKey::from_ed_der(&self.public),
         }
     }

@@ -9,7 +9,7 @@ use super::store::{self, Attributes, NewVersion, Registered};
 use super::template::Template;
 use super::widget::{Owner, Visibility, WidgetId};
 use crate::archive::{Finding, LocalizedText, Package, Version, WidgetCode};
-use crate::database::{Failure, Pool};
+use crate::database::{Connection, Failure, Pool};
 
 /// What a publisher asks for besides the archive. What is not given stays as it is, or takes the default of a new widget.
 #[derive(Debug, Clone, Default)]
@@ -102,7 +102,7 @@ pub async fn publish(
 
 /// The widget's row, made if need be; it is locked either way.
 async fn registered(
-    transaction: &mut sqlx::PgConnection,
+    transaction: &mut Connection,
     code: &WidgetCode,
     publisher: Owner,
     request: &Request,

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::complain;
+use crate::app;
 
 /// Asks a running server whether it can answer requests; exit code 0 when it can, 1 when not
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ pub(super) struct Healthcheck {
 
 impl Healthcheck {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        actix_web::rt::System::new().block_on(async {
+        app::block_on(async {
             let client = reqwest::Client::builder().timeout(Duration::from_secs(self.timeout)).build()?;
             let url = format!("{}/registry/v1/health/ready", self.server.trim_end_matches('/'));
             let answer = client.get(&url).send().await.with_context(|| format!("{} does not answer", self.server))?;

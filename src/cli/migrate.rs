@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{DatabaseArgs, SettingsArgs, say};
 use crate::app;
+use crate::database;
 use crate::telemetry;
 
 /// Applies the migrations that the database lacks, and stops
@@ -24,7 +25,7 @@ impl Migrate {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.settings.load(&self.database.flags())?.config?;
         telemetry::start(&config);
-        let migrated = actix_web::rt::System::new().block_on(app::migrate_only(&config))?;
+        let migrated = app::block_on(database::migrate_only(&config))?;
         say(&format!("applied {} migration(s); the schema has version {}", migrated.applied, migrated.version))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{complain, say};
+use crate::app;
 use crate::archive::{self, Limits, Report, WidgetCode};
 
 /// Publishes widgets: zip archives, or folders, which are packed first
@@ -66,7 +67,7 @@ impl Publish {
         if self.code.is_some() && self.paths.len() > 1 {
             bail!("--code names one widget, but {} paths are given", self.paths.len());
         }
-        actix_web::rt::System::new().block_on(async {
+        app::block_on(async {
             let client = reqwest::Client::new();
             let mut code = ExitCode::SUCCESS;
             for path in &self.paths {

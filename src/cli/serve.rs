@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{DatabaseArgs, SettingsArgs, demo, say};
-use crate::app::App;
+use crate::app::{self, App};
 use crate::sources::{Clock, Identifiers};
 use crate::telemetry;
 
@@ -38,7 +38,7 @@ impl Serve {
         flags.extend(self.database.flags());
         let config = self.settings.load(&flags)?.config?;
         telemetry::start(&config);
-        actix_web::rt::System::new().block_on(async {
+        app::block_on(async {
             let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
             let stop = async move {

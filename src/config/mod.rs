@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use crate::auth::KeySource;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::http::origin::PublicOrigin;
 
@@ -18,7 +19,6 @@ mod reader;
 mod reference;
 
 pub use limits::Limits;
-pub use parse::KeySource;
 pub(crate) use parse::duration;
 pub use reader::{Origin, Reader, Setting, Shown, Sources, variable_of};
 pub use reference::reference;

@@ -6,27 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::auth::KeySource;
 use crate::http::origin::PublicOrigin;
-
-/// A configured source of verification keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// One key: its id, the one algorithm that it verifies, and the file that holds a PEM or, for HS256, the secret's bytes.
-    File {
-        /// The `kid` of tokens signed with it.
-        kid: String,
-        /// The algorithm, one of `EdDSA`, RS256, ES256, HS256.
-        algorithm: Algorithm,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A JSON Web Key Set, each key with its own `kid` and `alg`.
-    Jwks(PathBuf),
-}
 
 /// `127.0.0.1:8080`, `[::1]:0`, `localhost:8080`.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -86,7 +70,7 @@ fn key_source(text: &str) -> Result<KeySource, String> {
         match name.trim() {
             "jwks" => return Ok(KeySource::Jwks(PathBuf::from(value))),
             "kid" => kid = Some(value),
-            "algorithm" => algorithm = Some(key_algorithm(&value)?),
+            "algorithm" => algorithm = Some(value.parse()?),
             "file" => file = Some(PathBuf::from(value)),
             _ => return Err(SHAPE.to_owned()),
         }
@@ -94,16 +78,6 @@ fn key_source(text: &str) -> Result<KeySource, String> {
     match (kid, algorithm, file) {
         (Some(kid), Some(algorithm), Some(path)) if !kid.is_empty() => Ok(KeySource::File { kid, algorithm, path }),
         _ => Err(SHAPE.to_owned()),
-    }
-}
-
-fn key_algorithm(text: &str) -> Result<Algorithm, String> {
-    match text {
-        "EdDSA" => Ok(Algorithm::EdDSA),
-        "RS256" => Ok(Algorithm::RS256),
-        "ES256" => Ok(Algorithm::ES256),
-        "HS256" => Ok(Algorithm::HS256),
-        other => Err(format!("names the algorithm `{other}`; one of EdDSA, RS256, ES256, HS256 is needed")),
     }
 }
 

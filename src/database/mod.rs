@@ -3,11 +3,13 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+pub use connect::{ConnectError, Connected, connect, migrate_only};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::config::Limits;
 
+mod connect;
 pub mod embedded;
 pub mod migrations;
 pub mod pooler;
@@ -15,6 +17,9 @@ mod statements;
 
 /// A pool of connections; clones share it.
 pub type Pool = sqlx::PgPool;
+
+/// A connection, or a transaction on one.
+pub type Connection = sqlx::PgConnection;
 
 /// Why a statement gave no result.
 #[derive(Debug, thiserror::Error)]

@@ -309,6 +309,10 @@ fn sizes() -> Vec<Hostile> {
     let padded: Vec<u8> =
         deflate(b"x").0.into_iter().chain(b"hidden bytes behind the stream".iter().copied()).collect();
     let length = u32::try_from(padded.len()).unwrap();
+    // A stored block that is not the last one, and no other block.
+    let unended = Entry::stored("a", b"x").both(|header| (header.method, header.packed) = (8, 6)).with(|entry| {
+        entry.data = b"\0\x01\0\xFE\xFFx".to_vec();
+    });
     let trailing = Entry::deflated("a", b"x").with(|entry| entry.data = padded).both(|header| header.packed = length);
     vec![
         hostile("bomb that says so", plus(Entry::deflated("bomb", &zeros(5 << 20))), Code::EntryRatio),
@@ -319,6 +323,7 @@ fn sizes() -> Vec<Hostile> {
         hostile("one byte more", plus(file().both(|header| header.unpacked += 1)), Code::EntrySize),
         hostile("stored with two sizes", plus(stored_size), Code::EntrySize),
         hostile("bytes behind the stream", plus(trailing), Code::EntrySize),
+        hostile("stream without its end", plus(unended), Code::EntryCorrupt),
         hostile("another checksum", plus(file().both(|header| header.crc ^= 1)), Code::EntryChecksum),
         hostile("broken stream", plus(file().with(|entry| entry.data.fill(0xFF))), Code::EntryCorrupt),
         hostile(
@@ -364,8 +369,7 @@ fn json() -> Vec<Hostile> {
 fn many_references() -> Vec<u8> {
     let settings: Vec<String> =
         (0..200).map(|n| format!(r#""s{n}": {{"name": "long.text", "type": "text"}}"#)).collect();
-    let start = MANIFEST.find(r#""settings": {"#).unwrap();
-    let manifest = format!(r#"{}"settings": {{{}}}}}"#, &MANIFEST[..start], settings.join(","));
+    let manifest = with_settings(&format!("{{{}}}", settings.join(",")));
     let text: String = (0_u32..).map(|n| n.wrapping_mul(2_654_435_761).to_string()).take(1_500).collect();
     let texts = RU.replacen('{', &format!(r#"{{"long": {{"text": "{text}"}}, "#), 1);
     let mut files = files_with("manifest.json", manifest);

@@ -35,7 +35,10 @@ const DOS_DIRECTORY: u32 = 0x10;
 
 /// One record of the central directory.
 pub(super) struct Entry {
+    /// The name, or the beginning of one that is longer than any lawful one.
     pub(super) name: Vec<u8>,
+    /// Bytes of the whole name.
+    pub(super) name_length: u16,
     pub(super) flags: u16,
     pub(super) method: u16,
     pub(super) crc: u32,
@@ -123,6 +126,7 @@ fn read_entry<R: Read>(source: &mut R, left: &mut u64) -> io::Result<Option<(Ent
     *left -= length;
     let entry = Entry {
         name: read_bytes(source, name)?,
+        name_length: name,
         flags,
         method,
         crc,
@@ -156,6 +160,12 @@ fn check_entry(entry: &mut Entry, extra: &[u8], limits: &Limits, findings: &mut 
         refuse(FindingCode::EntryMethod, &method_message(entry.method));
     } else if entry.method == STORED && entry.packed != entry.unpacked {
         refuse(FindingCode::EntrySize, "The entry is stored, but its two sizes differ; pack the files anew.");
+    }
+    // A slash at its end makes a directory's name one byte longer. Names of 64 KiB each are not kept.
+    if entry.name.len() > limits.path + 1 {
+        refuse(FindingCode::EntryNameTooLong, "The name is too long; rename the file.");
+        entry.name.truncate(limits.path);
+        entry.name.shrink_to_fit();
     }
     match extra {
         Err(ExtraProblem::Malformed) => {

@@ -148,7 +148,7 @@ fn header_mismatch(header: &[u8], name: &[u8], extra: &[u8], entry: &Entry) -> O
     // With a descriptor the header may say nothing yet, but it must not say something else.
     let descriptor = entry.flags & DESCRIPTOR_FOLLOWS != 0;
     let same = |local: u64, central: u64| local == central || (descriptor && local == 0);
-    let what = if name != entry.name {
+    let what = if name.len() != usize::from(entry.name_length) || !name.starts_with(&entry.name) {
         "name"
     } else if method != entry.method {
         "method"

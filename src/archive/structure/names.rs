@@ -12,7 +12,10 @@ use crate::archive::limits::Limits;
 pub(super) fn into_record(entry: Entry, limits: &Limits, findings: &mut Findings) -> Option<Record> {
     let place = entry.place();
     let directory = entry.is_directory();
-    let Entry { name, sound, method, crc, packed, unpacked, data_at, .. } = entry;
+    let Entry { name, name_length, sound, method, crc, packed, unpacked, data_at, .. } = entry;
+    if name.len() < usize::from(name_length) {
+        return None;
+    }
     let Ok(mut path) = String::from_utf8(name) else {
         let message = "The entry's name is not UTF-8; pack the files with names in UTF-8, or rename the file.";
         findings.add(FindingCode::EntryNameEncoding, place, message);

@@ -1,0 +1,112 @@
+//! From the configuration to a database that is ready: started or reached, migrated, behind a pool.
+
+use crate::config::{Config, Database};
+use crate::data_dir::{DataDir, DataDirError};
+
+use super::embedded::{Cluster, Durability, EmbeddedError, Options};
+use super::migrations::{self, Migrated, MigrationError};
+use super::pooler::{self, Untracked};
+use super::{Pool, options_of, pool, with_timeouts};
+
+/// Connections that PostgreSQL keeps for others besides the pool: migrations, people.
+const SPARE_CONNECTIONS: u32 = 10;
+
+/// The database that the service uses.
+#[derive(Debug)]
+pub struct Connected {
+    /// Its connections.
+    pub pool: Pool,
+    /// The embedded database, when it is one.
+    pub cluster: Option<Cluster>,
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The embedded database does not run.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The URL cannot be used.
+    #[error("the database URL cannot be used: {0}")]
+    Url(#[source] sqlx::Error),
+    /// The database does not answer.
+    #[error("the database does not answer: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    /// The pooler mixes up statements.
+    #[error(transparent)]
+    Pooler(#[from] Untracked),
+    /// The schema cannot be brought up to date.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+}
+
+/// Starts or reaches the database and brings its schema up to date.
+///
+/// # Errors
+///
+/// Why it cannot be used; an embedded one is not left running.
+pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, ConnectError> {
+    let limits = &config.limits;
+    let (options, cluster) = match &config.database {
+        Database::Embedded { .. } => {
+            let cluster = Cluster::start(cluster_options(config, data_dir)).await?;
+            let options = cluster.connect_options();
+            migrate(&options).await?;
+            (with_timeouts(options, limits), Some(cluster))
+        }
+        Database::External { url, direct_url, pooler } => {
+            let direct = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
+            let options = options_of(url).map_err(ConnectError::Url)?;
+            migrate(&direct).await?;
+            let options = if *pooler { options } else { with_timeouts(options, limits) };
+            pooler::probe(&options).await.map_err(ConnectError::Unreachable)??;
+            (options, None)
+        }
+    };
+    Ok(Connected { pool: pool(options, config.database_connections, limits), cluster })
+}
+
+/// Applies the migrations that the database lacks, and nothing else.
+///
+/// # Errors
+///
+/// When the database does not run or answer, or a migration fails.
+pub async fn migrate_only(config: &Config) -> Result<Migrated, ConnectError> {
+    match &config.database {
+        Database::Embedded { .. } => {
+            let data_dir = DataDir::open(&config.data_dir)?;
+            let cluster = Cluster::start(cluster_options(config, &data_dir)).await?;
+            let migrated = migrations::run(&cluster.connect_options()).await;
+            cluster.stop().await?;
+            Ok(migrated?)
+        }
+        Database::External { url, direct_url, .. } => {
+            let direct = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
+            Ok(migrations::run(&direct).await?)
+        }
+    }
+}
+
+fn cluster_options(config: &Config, data_dir: &DataDir) -> Options {
+    let bin_dir = match &config.database {
+        Database::Embedded { bin_dir } => bin_dir.clone(),
+        Database::External { .. } => None,
+    };
+    Options {
+        cluster_dir: data_dir.cluster_dir(),
+        socket_dir: data_dir.socket_dir(),
+        bin_dir,
+        durability: Durability::Durable,
+        max_connections: config.database_connections + SPARE_CONNECTIONS,
+        log: data_dir.database_log(),
+    }
+}
+
+async fn migrate(options: &sqlx::postgres::PgConnectOptions) -> Result<(), MigrationError> {
+    let migrated = migrations::run(options).await?;
+    tracing::info!(applied = migrated.applied, version = migrated.version, "the schema is up to date");
+    Ok(())
+}
