@@ -10,6 +10,9 @@
 
 mod support;
 
+mod architecture;
 mod archive;
+mod authorization;
 mod embedded;
+mod migrations;
 mod v4;

@@ -1,7 +1,7 @@
 //! Widget archives: bytes and limits in, findings and a [`Package`] out.
 //!
 //! A publisher uploads a zip with `manifest.json`, `script.js`, `i18n/<locale>.json` and `images/` at its root.
-//! [`inspect`] reads it from any source, in three steps of growing trust:
+//! [`inspect()`] reads it from any source, in three steps of growing trust:
 //!
 //! 1. `structure` reads the zip's own records and refuses what zip readers could disagree about, before anything is
 //!    unpacked;

@@ -36,7 +36,7 @@ pub enum PackError {
 ///
 /// # Errors
 ///
-/// A name that [`inspect`](super::inspect) would refuse, a name given twice, or more than a zip can hold.
+/// A name that [`inspect`](super::inspect()) would refuse, a name given twice, or more than a zip can hold.
 pub fn pack(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, PackError> {
     let limits = Limits::default();
     let mut sorted: Vec<&(String, Vec<u8>)> = files.iter().collect();

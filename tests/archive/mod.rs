@@ -5,6 +5,8 @@ mod builder;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod hostile_records;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod manifest_rules;
@@ -12,6 +14,10 @@ mod manifest_rules;
 mod packing;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod settings_rules;
+#[cfg(test)]
+mod text_rules;
 #[cfg(test)]
 mod widget;
 #[cfg(test)]

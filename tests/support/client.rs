@@ -1,5 +1,7 @@
 //! A caller of the service.
 
+use std::fmt;
+
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 
@@ -12,7 +14,6 @@ pub struct Client {
 }
 
 /// What came back.
-#[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
@@ -61,6 +62,14 @@ impl Client {
 
     pub async fn post_bytes(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
         self.send(self.request("POST", path).header("content-type", content_type).body(body)).await
+    }
+}
+
+/// Status, headers, and the first of the body's text: an assertion that fails shows it.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body: String = String::from_utf8_lossy(&self.body).chars().take(1_500).collect();
+        write!(f, "{} {:?}\n{body}", self.status, self.headers)
     }
 }
 

@@ -1,0 +1,209 @@
+//! The plan of the house, held against the code: which way imports run, where libraries may be named, how long files get.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file before its tests.
+const LONGEST: usize = 400;
+
+/// What each part may import from this crate. A part that is not here fails the test: add it, and draw its arrows.
+const ARROWS: [(&str, &[&str]); 20] = [
+    ("sources", &[]),
+    ("digest", &[]),
+    ("data_dir", &[]),
+    ("archive", &[]),
+    ("auth", &["digest", "sources"]),
+    ("config", &["archive", "auth", "data_dir", "http"]),
+    ("database", &["config", "data_dir"]),
+    ("http", &["auth", "config", "database", "sources"]),
+    ("catalogue", &["archive", "auth", "database", "digest", "http"]),
+    ("installs", &["archive", "auth", "catalogue", "config", "database", "http"]),
+    ("continuations", &["archive", "auth", "catalogue", "database", "digest", "http", "installs"]),
+    ("v4", &["archive", "auth", "catalogue", "config", "continuations", "database", "digest", "http", "installs"]),
+    ("health", &["database", "http"]),
+    ("openapi", &["catalogue", "continuations", "health", "http", "installs", "routes", "v4"]),
+    ("routes", &["catalogue", "continuations", "health", "http", "installs", "openapi", "v4"]),
+    ("telemetry", &["config"]),
+    ("app", &["auth", "config", "data_dir", "database", "http", "routes", "sources"]),
+    (
+        "cli",
+        &[
+            "app",
+            "archive",
+            "auth",
+            "catalogue",
+            "config",
+            "continuations",
+            "data_dir",
+            "database",
+            "installs",
+            "openapi",
+            "sources",
+            "telemetry",
+        ],
+    ),
+    ("lib", &[]),
+    ("main", &[]),
+];
+
+/// Pairs of parts that name each other on purpose, and why.
+const MUTUAL: [(&str, &str); 2] = [
+    // The limits of requests are settings, and some settings are origins as the wire has them.
+    ("config", "http"),
+    // The document describes the routes and is one of them.
+    ("openapi", "routes"),
+];
+
+/// Where a library may be named: folders end with a slash.
+const LIBRARIES: [(&str, &[&str]); 5] = [
+    ("sqlx", &["database/", "store.rs"]),
+    ("actix_web", &["routes.rs", "app.rs", "health.rs", "openapi.rs", "v4/", "api.rs", "http/"]),
+    ("zip", &["archive/"]),
+    ("jsonwebtoken", &["auth/"]),
+    ("reqwest", &["cli/"]),
+];
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(found.len() > 50, "the sources are found");
+    found
+}
+
+/// The code of a file without comments and without its tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The parts that a text names after `crate::`, braces included.
+fn imports(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        match rest.strip_prefix('{') {
+            Some(list) => found.extend(list.split('}').next().unwrap().split(',').map(|item| word(item.trim()))),
+            None => {
+                found.insert(word(rest));
+            }
+        }
+    }
+    found
+}
+
+fn part(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+#[test]
+fn imports_run_one_way() {
+    let allowed: BTreeMap<&str, &[&str]> = ARROWS.into_iter().collect();
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        let from = part(&file);
+        let allowed = allowed.get(from).unwrap_or_else(|| panic!("{file}: the part `{from}` has no arrows here"));
+        for to in imports(&code(&text)) {
+            if to != from && !allowed.contains(&to.as_str()) && ARROWS.iter().any(|(part, _)| *part == to) {
+                wrong.push(format!("{file} imports {to}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_arrow_runs_in_a_circle() {
+    let arrows: BTreeMap<&str, &[&str]> = ARROWS.into_iter().collect();
+    let skip = |from: &str, to: &str| MUTUAL.iter().any(|(a, b)| (*a, *b) == (from, to));
+    for start in arrows.keys() {
+        let mut reached = BTreeSet::new();
+        let mut next = vec![*start];
+        while let Some(from) = next.pop() {
+            for to in arrows[from].iter().copied().filter(|to| !skip(from, to)) {
+                assert_ne!(to, *start, "{start} reaches itself through {from}");
+                if reached.insert(to) {
+                    next.push(to);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn features_are_unknown_to_the_ground_they_stand_on() {
+    let arrows: BTreeMap<&str, &[&str]> = ARROWS.into_iter().collect();
+    for ground in ["http", "auth", "database", "archive"] {
+        for feature in ["catalogue", "installs", "continuations", "v4"] {
+            assert!(!arrows[ground].contains(&feature), "{ground} must not import {feature}");
+        }
+    }
+}
+
+#[test]
+fn libraries_stay_where_they_are_wrapped() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        let code = code(&text);
+        for (library, places) in LIBRARIES {
+            let named = code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+            let named = named.into_iter().any(|word| word.starts_with(&format!("{library}::")));
+            let fits = places.iter().any(|place| {
+                if place.ends_with('/') {
+                    file.starts_with(place)
+                } else {
+                    file == *place || file.ends_with(&format!("/{place}"))
+                }
+            });
+            if named && !fits {
+                wrong.push(format!("{file} names {library}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_stay_short() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .map(|(file, text)| (text.split("#[cfg(test)]").next().unwrap().lines().count(), file))
+        .filter(|(lines, _)| *lines > LONGEST)
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn no_migration_is_skipped() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut versions = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let stem = name.strip_suffix(".sql").unwrap_or_else(|| panic!("{name} is no .sql file"));
+        let (version, title) =
+            stem.strip_prefix('V').and_then(|rest| rest.split_once("__")).unwrap_or_else(|| panic!("{name}"));
+        // Other names are passed over in silence by the tool that embeds them.
+        assert!(
+            title.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') && !title.is_empty(),
+            "{name}"
+        );
+        versions.push(version.parse::<i32>().unwrap());
+    }
+    versions.sort_unstable();
+    let expected: Vec<i32> = (1..).take(versions.len()).collect();
+    assert_eq!(versions, expected, "versions follow each other without a gap");
+    assert_eq!(widget_registry::database::migrations::known_version(), *expected.last().unwrap());
+}
