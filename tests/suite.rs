@@ -15,4 +15,5 @@ mod archive;
 mod authorization;
 mod embedded;
 mod migrations;
+mod program;
 mod v4;

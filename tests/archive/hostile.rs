@@ -206,11 +206,19 @@ fn many_keys() -> String {
 
 #[test]
 fn every_hostile_archive_is_refused_with_its_code() {
-    let all: Vec<Hostile> =
-        [names(), kinds(), records::headers(), records::overlaps(), records::unclaimed_bytes(), records::end_records(), sizes(), json()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let all: Vec<Hostile> = [
+        names(),
+        kinds(),
+        records::headers(),
+        records::overlaps(),
+        records::unclaimed_bytes(),
+        records::end_records(),
+        sizes(),
+        json(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     assert!(all.len() >= 100, "{}", all.len());
     let mut wrong = Vec::new();
     for Hostile { name, bytes, code } in all {

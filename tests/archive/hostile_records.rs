@@ -185,4 +185,3 @@ pub(super) fn end_records() -> Vec<Hostile> {
         hostile("zip64 count", zip().with(|zip| zip.count = Some(u16::MAX)).bytes(), Code::ArchiveTooManyEntries),
     ]
 }
-

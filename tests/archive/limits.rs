@@ -158,3 +158,25 @@ fn findings_are_bounded_and_errors_are_never_lost() {
     let last_two: Vec<_> = codes(&report).into_iter().skip(200).collect();
     assert_eq!(last_two, [FindingCode::MoreErrors, FindingCode::MoreWarnings]);
 }
+
+#[test]
+fn findings_repeat_little_of_what_they_are_about() {
+    let long = "k".repeat(10_000) + "\\u0000\\u202e";
+    let setting = format!(r#"{{"{long}": {{"name": {{"{long}": 1}}, "type": "{long}", "required": "{long}"}}}}"#);
+    let manifest = super::widget::with_settings(&setting);
+    let manifest = manifest.replace("1.0.0", &long).replace("lcard-1", &long).replacen(
+        "\"widget\"",
+        &format!("\"{long}\": 1, \"widget\""),
+        1,
+    );
+    let mut files = files_with("manifest.json", manifest);
+    files.push(("x".repeat(60_000), Vec::new()));
+    // Repetitions compress too well to be honest.
+    let entries = files.iter().map(|(name, bytes)| Entry::stored(name, bytes));
+    let report = check(super::builder::Zip::of(entries).bytes());
+    assert!(report.findings.len() > 8, "{:?}", codes(&report));
+    for finding in report.findings {
+        let json = serde_json::to_string(&finding).unwrap();
+        assert!(json.len() < 1_000 && !json.contains('\u{202e}'), "{json}");
+    }
+}

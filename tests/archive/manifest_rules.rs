@@ -1,16 +1,10 @@
 //! Every row of the table about the manifest.
 
-use widget_registry::archive::{Finding, FindingCode as Code, LocalizedText, Place, Report, SettingType};
+use widget_registry::archive::{FindingCode as Code, LocalizedText, SettingType};
 
 use super::widget::{
-    EN, MANIFEST, RU, accepted, check_files, check_manifest, codes, edited, files_with, files_without, with_settings,
+    MANIFEST, RU, accepted, check_files, check_manifest, codes, edited, files_with, only, with_settings,
 };
-
-/// The only finding.
-fn only(report: &Report, code: Code) -> &Finding {
-    assert_eq!(codes(report), [code], "{:#?}", report.findings);
-    &report.findings[0]
-}
 
 #[test]
 fn a_lawful_manifest_is_mapped_to_the_api() {
@@ -34,17 +28,6 @@ fn a_lawful_manifest_is_mapped_to_the_api() {
             texts: vec![("ru".into(), "Логин".into()), ("en".into(), "Login".into())]
         }
     );
-}
-
-#[test]
-fn settings_keep_the_order_of_the_manifest() {
-    let manifest = with_settings(
-        r#"{"z": {"name": "Z", "type": "users"}, "a": {"name": "A", "type": "users_lp"}, "10": {"name": "T", "type": "custom"},
-            "9": {"name": "N", "type": "text"}}"#,
-    );
-    let package = accepted(check_manifest(manifest), &[]);
-    let keys: Vec<_> = package.manifest.settings.iter().map(|setting| setting.key.as_str()).collect();
-    assert_eq!(keys, ["z", "a", "10", "9"]);
 }
 
 #[test]
@@ -159,71 +142,6 @@ fn misplaced_sections_are_sent_to_their_place() {
 }
 
 #[test]
-fn settings_missing_empty_or_a_list() {
-    let missing = MANIFEST.replacen("\"settings\": {", "\"sms\": {", 1);
-    assert!(accepted(check_manifest(missing), &[Code::ManifestSettingsMissing]).manifest.settings.is_empty());
-    assert!(
-        accepted(check_manifest(with_settings("[]")), &[Code::ManifestSettingsEmptyList]).manifest.settings.is_empty()
-    );
-    accepted(check_manifest(with_settings("{}")), &[]);
-    for settings in ["[{\"name\": \"a\", \"type\": \"text\"}]", "null", "1", "\"x\""] {
-        let report = check_manifest(with_settings(settings));
-        assert!(only(&report, Code::ManifestSettingsNotAnObject).message.contains("an object"), "{settings}");
-    }
-}
-
-#[test]
-fn setting_types_are_exactly_five() {
-    for kind in SettingType::ALL {
-        let manifest = with_settings(&format!(r#"{{"a": {{"name": "A", "type": "{kind}"}}}}"#));
-        assert_eq!(accepted(check_manifest(manifest), &[]).manifest.settings[0].kind, *kind);
-        assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
-        assert_eq!(kind.as_str().parse(), Ok(*kind));
-    }
-    for kind in ["checkbox", "select", "radio", "number", "numeric", "Text", "users-lp", ""] {
-        let report = check_manifest(with_settings(&format!(r#"{{"my_field": {{"name": "A", "type": "{kind}"}}}}"#)));
-        let finding = only(&report, Code::ManifestSettingTypeUnknown);
-        assert!(finding.message.contains("`my_field`") && finding.message.contains(&format!("`{kind}`")));
-        assert_eq!(finding.place.path.as_deref(), Some("settings.my_field.type"));
-        assert_eq!(finding.place.line, Some(8));
-    }
-    only(&check_manifest(with_settings(r#"{"a": {"name": "A", "type": 1}}"#)), Code::ManifestSettingTypeUnknown);
-    only(&check_manifest(with_settings(r#"{"a": {"name": "A"}}"#)), Code::ManifestSettingTypeMissing);
-    only(&check_manifest(with_settings(r#"{"a": "text"}"#)), Code::ManifestSettingNotAnObject);
-    only(&check_manifest(with_settings(r#"{"": {"name": "A", "type": "text"}}"#)), Code::ManifestSettingKey);
-    accepted(check_manifest(with_settings(r#"{"a": {"type": "text"}}"#)), &[Code::ManifestTextMissing]);
-}
-
-#[test]
-fn several_bad_settings_are_all_reported() {
-    let report = check_manifest(with_settings(
-        r#"{"a": {"name": "A", "type": "select"}, "b": 1, "c": {"name": {}, "type": "text", "required": "Y"}, "d": {"name": "D"}}"#,
-    ));
-    assert_eq!(
-        codes(&report),
-        [
-            Code::ManifestSettingTypeUnknown,
-            Code::ManifestSettingNotAnObject,
-            Code::ManifestTextInvalid,
-            Code::ManifestSettingRequired,
-            Code::ManifestSettingTypeMissing,
-        ]
-    );
-}
-
-#[test]
-fn required_is_a_boolean() {
-    for (required, expected) in [("true", true), ("false", false)] {
-        let manifest = with_settings(&format!(r#"{{"a": {{"name": "A", "type": "text", "required": {required}}}}}"#));
-        assert_eq!(accepted(check_manifest(manifest), &[]).manifest.settings[0].is_required, expected);
-    }
-    for required in ["\"true\"", "1", "null", "\"Y\""] {
-        let manifest = with_settings(&format!(r#"{{"a": {{"name": "A", "type": "text", "required": {required}}}}}"#));
-        only(&check_manifest(manifest), Code::ManifestSettingRequired);
-    }
-}
-
-#[test]
 fn versions() {
     for version in ["1.0.0", "0.95", "7", "1.2.00", "1.2.3.4"] {
         let package = accepted(check_manifest(edited("1.0.0", version)), &[]);
@@ -272,77 +190,6 @@ fn flags() {
     assert!(!no.manifest.installation);
     only(&check_manifest(edited("\"init_once\": false", "\"init_once\": \"no\"")), Code::ManifestFlagInvalid);
     only(&check_manifest(edited("\"installation\": true", "\"installation\": 1")), Code::ManifestFlagInvalid);
-}
-
-#[test]
-fn locales_come_from_the_manifest_or_from_the_files() {
-    let missing = edited(", \"locale\": [\"ru\", \"en\"]", "");
-    assert_eq!(accepted(check_manifest(missing), &[Code::ManifestLocaleMissing]).manifest.locales, ["en", "ru"]);
-    let unusual =
-        files_with("manifest.json", edited("[\"ru\", \"en\"]", "[\"ru\", \"en\", \"es_ES\", \"tr\", \"id\"]"));
-    let unusual: Vec<_> = unusual
-        .into_iter()
-        .chain(["es_ES", "tr", "id"].map(|locale| (format!("i18n/{locale}.json"), EN.into())))
-        .collect();
-    let package = accepted(check_files(&unusual), &[]);
-    assert_eq!(package.manifest.locales, ["ru", "en", "es_ES", "tr", "id"]);
-    assert_eq!(package.manifest.name.resolve(&["es"], "ru"), "Widget");
-    only(&check_manifest(edited("[\"ru\", \"en\"]", "\"ru\"")), Code::ManifestLocaleInvalid).place.line.unwrap();
-    only(&check_manifest(edited("[\"ru\", \"en\"]", "[\"ru\", \"en\", \"../x\"]")), Code::ManifestLocaleInvalid);
-    accepted(check_manifest(edited("[\"ru\", \"en\"]", "[\"ru\", \"en\", \"ru\"]")), &[Code::ManifestLocaleDuplicate]);
-}
-
-#[test]
-fn texts_that_are_missing_fall_back() {
-    let no_file = accepted(check_files(&files_without("i18n/en.json")), &[Code::I18nMissing]);
-    assert_eq!(no_file.manifest.name.resolve(&["en"], "en"), "Виджет");
-
-    let undeclared = check_files(&files_with("i18n/pt.json", EN));
-    assert_eq!(undeclared.findings[0].place, Place::entry("i18n/pt.json"));
-    assert_eq!(accepted(undeclared, &[Code::I18nUndeclared]).manifest.locales, ["ru", "en"]);
-
-    let without_key = check_files(&files_with("i18n/en.json", EN.replacen("\"name\": \"Widget\", ", "", 1)));
-    assert_eq!(without_key.findings[0].place.path.as_deref(), Some("widget.name"));
-    assert_eq!(without_key.findings[0].place.entry.as_deref(), Some("i18n/en.json"));
-    let package = accepted(without_key, &[Code::I18nMissingKey]);
-    assert_eq!(package.manifest.name.resolve(&["en"], "en"), "Виджет");
-
-    let nowhere = accepted(check_manifest(edited("widget.name", "widget.title")), &[Code::I18nMissingKey; 2]);
-    assert_eq!(nowhere.manifest.name, LocalizedText::literal("widget.title"));
-
-    let tour = edited("\"locations\"", "\"tour\": {\"tour_description\": \"widget.tour\"}, \"locations\"");
-    accepted(check_manifest(tour), &[Code::I18nMissingKey; 2]);
-    accepted(check_files(&files_with("i18n/readme-first!.json", "{}")), &[Code::I18nName]);
-}
-
-#[test]
-fn a_broken_locale_file_does_not_hide_what_is_wrong_with_the_manifest() {
-    let mut files = files_with("i18n/ru.json", "{\"widget\": {\"name\": \"Виджет\",}}");
-    files.retain(|(name, _)| name != "manifest.json");
-    files.push(("manifest.json".into(), edited("1.0.0", "x").into()));
-    assert_eq!(codes(&check_files(&files)), [Code::ManifestVersionInvalid, Code::I18nSyntax]);
-    only(&check_files(&files_with("i18n/ru.json", "[]")), Code::I18nNotAnObject);
-    only(&check_files(&files_with("i18n/ru.json", RU.replacen("Виджет", "a\\u0000", 1))), Code::I18nNul);
-}
-
-#[test]
-fn names_as_key_literal_or_by_locale() {
-    let literal = accepted(check_manifest(edited("widget.name", "My widget")), &[]);
-    assert_eq!(literal.manifest.name, LocalizedText::literal("My widget"));
-    let by_locale = edited("\"widget.name\"", "{\"en\": \"Mine\", \"ru\": \"Мой\"}");
-    let package = accepted(check_manifest(by_locale), &[]);
-    assert_eq!(package.manifest.name.texts, [("ru".into(), "Мой".into()), ("en".into(), "Mine".into())]);
-    assert_eq!(package.manifest.name.resolve(&["en"], "ru"), "Mine");
-    let flat = RU.replacen("{\"widget\"", "{\"widget.title\": \"Плоско\", \"widget\"", 1);
-    let mut files = files_with("i18n/ru.json", flat);
-    files.retain(|(name, _)| name != "manifest.json");
-    files.push(("manifest.json".into(), edited("widget.name", "widget.title").into()));
-    let flat = accepted(check_files(&files), &[Code::I18nMissingKey]);
-    assert_eq!(flat.manifest.name.resolve(&["ru"], "ru"), "Плоско");
-    for name in ["1", "[]", "{}", "null", "{\"ru\": 1}"] {
-        only(&check_manifest(edited("\"widget.name\"", name)), Code::ManifestTextInvalid);
-    }
-    accepted(check_manifest(edited("\"name\": \"widget.name\", ", "")), &[Code::ManifestTextMissing]);
 }
 
 #[test]

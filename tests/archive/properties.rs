@@ -29,10 +29,11 @@ fn survives(bytes: &[u8]) {
 #[test]
 fn each_byte_of_a_lawful_archive_may_be_any_other() {
     for at in 0..LAWFUL.len() {
-        for flip in [0x01, 0x80, 0xFF] {
+        for flip in [0x01, 0xFF] {
             let mut bytes = LAWFUL.clone();
             bytes[at] ^= flip;
-            survives(&bytes);
+            let report = inspect(Cursor::new(&bytes), &Limits::default()).unwrap();
+            assert!(report.package.is_some() || !report.findings.is_empty(), "{at}");
         }
     }
 }

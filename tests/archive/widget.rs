@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use widget_registry::archive::{FindingCode, Limits, Package, Report, inspect};
+use widget_registry::archive::{Finding, FindingCode, Limits, Package, Report, inspect};
 
 use super::builder::{Entry, Zip};
 
@@ -99,4 +99,10 @@ pub(super) fn codes(report: &Report) -> Vec<FindingCode> {
 pub(super) fn accepted(report: Report, warnings: &[FindingCode]) -> Package {
     assert_eq!(codes(&report), warnings, "{:#?}", report.findings);
     report.package.unwrap()
+}
+
+/// The only finding.
+pub(super) fn only(report: &Report, code: FindingCode) -> &Finding {
+    assert_eq!(codes(report), [code], "{:#?}", report.findings);
+    &report.findings[0]
 }

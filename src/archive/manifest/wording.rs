@@ -1,6 +1,7 @@
 //! Names and descriptions: an i18n key, a literal text, or texts by locale.
 
 use super::Reader;
+use crate::archive::finding::shown;
 use crate::archive::finding_code::FindingCode;
 use crate::archive::json::{Node, Value};
 use crate::archive::text::LocalizedText;
@@ -20,7 +21,8 @@ impl Reader<'_, '_> {
                 Value::Map(members) if !members.is_empty() => return self.by_locale(node, path),
                 _ => {
                     let message = format!(
-                        "`{path}` is {}; an i18n key, a text or an object of texts by locale is expected.",
+                        "`{}` is {}; an i18n key, a text or an object of texts by locale is expected.",
+                        shown(path),
                         node.kind()
                     );
                     self.report(FindingCode::ManifestTextInvalid, path, node, message);
@@ -29,7 +31,7 @@ impl Reader<'_, '_> {
             },
         };
         found.unwrap_or_else(|| {
-            let message = format!("`{path}` is missing; give an i18n key or a text.");
+            let message = format!("`{}` is missing; give an i18n key or a text.", shown(path));
             self.report_missing(FindingCode::ManifestTextMissing, path, message);
             LocalizedText::literal(otherwise)
         })
@@ -40,14 +42,14 @@ impl Reader<'_, '_> {
         let mut texts: Vec<(String, String)> = Vec::new();
         let members = node.members().unwrap_or_default();
         if members.len() > self.limits.locales {
-            let message = format!("`{path}` has more than {} locales; remove some.", self.limits.locales);
+            let message = format!("`{}` has more than {} locales; remove some.", shown(path), self.limits.locales);
             self.report(FindingCode::I18nTooMany, path, node, message);
             return LocalizedText::default();
         }
         for member in members {
             let path = format!("{path}.{}", member.key);
             let Some(text) = member.node.text() else {
-                let message = format!("`{path}` is {}; a text is expected.", member.node.kind());
+                let message = format!("`{}` is {}; a text is expected.", shown(&path), member.node.kind());
                 self.report(FindingCode::ManifestTextInvalid, &path, &member.node, message);
                 continue;
             };

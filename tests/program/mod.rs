@@ -1,0 +1,6 @@
+//! The program as a person runs it: its commands, its output, its end.
+
+mod commands;
+mod serve;
+mod server;
+mod survival;

@@ -1,0 +1,88 @@
+//! A server process of its own.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use widget_registry::auth::SigningKey;
+use widget_registry::sources::Clock;
+
+use crate::support::{Claims, Client};
+
+/// The program with a clean environment but for what it needs to find PostgreSQL.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_widget-registry"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+    command
+}
+
+/// A folder that other users can enter, as the embedded database's user must when the tests run as root.
+pub fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// A running server; killed when it is dropped.
+pub struct Server {
+    pub child: Child,
+    pub url: String,
+    /// What it printed after the line that says where it listens.
+    pub rest: BufReader<std::process::ChildStdout>,
+}
+
+impl Server {
+    /// Starts it and waits until it listens; panics with its log when it ends before.
+    pub fn start(data_dir: &Path, arguments: &[&str]) -> Self {
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = child.stderr.take().unwrap();
+        // The log is read all the time, so that the server never waits for us.
+        let log = thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = log.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        let mut rest = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        rest.read_line(&mut line).unwrap();
+        match line.trim_end().strip_prefix("listening on ") {
+            Some(url) => Self { url: url.to_owned(), child, rest },
+            None => panic!("printed {line:?} and logged:\n{}", log.join().unwrap()),
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// A caller whose token is signed with the key in the data directory.
+    pub fn caller(&self, data_dir: &Path, claims: &Claims) -> Client {
+        let key = SigningKey::load(&data_dir.join("keys/signing.pem")).unwrap();
+        let token = claims.sign(&key, Clock::system().now());
+        Client::new(reqwest::Client::new(), self.url.clone(), Some(token))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a future of a test.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
