@@ -172,7 +172,10 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         parse::path,
     );
     let data_dir = match (data_dir, home) {
-        (Some(None), Ok(home)) => Some(home),
+        (Some(None), Ok(home)) => {
+            r.comes_to("data_dir", &home.display());
+            Some(home)
+        }
         (Some(None), Err(error)) => {
             r.mistake(format!("data_dir: is not set, and {error}"));
             None

@@ -106,6 +106,13 @@ impl Reader {
         self.value(setting, |text| if text.is_empty() { Ok(None) } else { parse(text).map(Some) })
     }
 
+    /// Shows what a setting that nobody set comes to, where that depends on the machine.
+    pub fn comes_to(&mut self, name: &str, value: &dyn fmt::Display) {
+        if let Some(shown) = self.shown.iter_mut().find(|shown| shown.name == name) {
+            shown.value = value.to_string();
+        }
+    }
+
     /// Adds a mistake that concerns several settings together.
     pub fn mistake(&mut self, sentence: String) {
         self.mistakes.push(sentence);

@@ -111,10 +111,10 @@ fn request_id(request: &HttpRequest, shared: &Shared) -> String {
 
 fn log(request: &HttpRequest, status: StatusCode, took: Duration) {
     let (method, path) = (request.method().as_str(), request.path());
-    let (status, took) = (status.as_u16(), took.as_secs_f64() * 1_000.0);
+    let (status, took_us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     if status >= 500 {
-        tracing::warn!(method, path, status, took_ms = took, "answered");
+        tracing::warn!(method, path, status, took_us, "answered");
     } else {
-        tracing::info!(method, path, status, took_ms = took, "answered");
+        tracing::info!(method, path, status, took_us, "answered");
     }
 }
