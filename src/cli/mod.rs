@@ -109,8 +109,20 @@ pub fn main() -> ExitCode {
         Command::Config(command) => command.run(),
     };
     outcome.unwrap_or_else(|error| {
-        complain(&format!("error: {error:#}"));
+        complain(&format!("error: {}", causes(&error)));
         ExitCode::FAILURE
+    })
+}
+
+/// The error and its causes; those that an error before them has already told are left out.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match text.as_str() {
+            "" => cause,
+            told if told.contains(&cause) => text,
+            _ => format!("{text}: {cause}"),
+        }
     })
 }
 

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{complain, say};
+use super::{causes, complain, say};
 use crate::app;
 use crate::archive::{self, Limits, Report, WidgetCode};
 
@@ -75,7 +75,7 @@ impl Publish {
                     Ok(true) => {}
                     Ok(false) => code = ExitCode::FAILURE,
                     Err(error) => {
-                        complain(&format!("{}: {error:#}", path.display()));
+                        complain(&format!("{}: {}", path.display(), causes(&error)));
                         code = ExitCode::FAILURE;
                     }
                 }

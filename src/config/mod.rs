@@ -274,6 +274,12 @@ fn database(r: &mut Reader) -> Option<Database> {
         .optional(setting("postgres_bin", "", "Folder of postgres and initdb for the embedded database."), parse::path);
     let (url, direct_url, pooler, bin_dir) = (url?, direct_url?, pooler?, bin_dir?);
     match url {
+        Some(_) if pooler && direct_url.is_none() => {
+            r.mistake(
+                "database_direct_url: is not set, but behind a pooler migrations need the database itself".to_owned(),
+            );
+            None
+        }
         Some(url) => Some(Database::External { url, direct_url, pooler }),
         None if direct_url.is_some() || pooler => {
             r.mistake(

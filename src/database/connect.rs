@@ -35,6 +35,11 @@ pub enum ConnectError {
     /// The database does not answer.
     #[error("the database does not answer: {0}")]
     Unreachable(#[source] sqlx::Error),
+    /// There is a pooler, and the configuration does not say so.
+    #[error(
+        "the database URL leads to a transaction pooler: set database_pooler to true, and database_direct_url to the database itself"
+    )]
+    UndeclaredPooler,
     /// The pooler mixes up statements.
     #[error(transparent)]
     Pooler(#[from] Untracked),
@@ -60,9 +65,10 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
         Database::External { url, direct_url, pooler } => {
             let direct = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
             let options = options_of(url).map_err(ConnectError::Url)?;
-            migrate(&direct).await?;
             let options = if *pooler { options } else { with_timeouts(options, limits) };
-            pooler::probe(&options).await.map_err(ConnectError::Unreachable)??;
+            // Before the migrations: their lock belongs to a session, which a pooler would keep.
+            pooler::probe(&options).await.map_err(unreachable)??;
+            migrate(&direct).await?;
             (options, None)
         }
     };
@@ -87,6 +93,15 @@ pub async fn migrate_only(config: &Config) -> Result<Migrated, ConnectError> {
             let direct = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
             Ok(migrations::run(&direct).await?)
         }
+    }
+}
+
+/// A pooler tells itself by refusing the start-up parameters that carry the timeouts.
+fn unreachable(error: sqlx::Error) -> ConnectError {
+    let refused = |error: &dyn sqlx::error::DatabaseError| error.message().contains("unsupported startup parameter");
+    match &error {
+        sqlx::Error::Database(from) if refused(from.as_ref()) => ConnectError::UndeclaredPooler,
+        _ => ConnectError::Unreachable(error),
     }
 }
 

@@ -81,10 +81,12 @@ pub fn fingerprint() -> String {
 pub async fn run(options: &PgConnectOptions) -> Result<Migrated, MigrationError> {
     let mut connection = options.clone().extra_float_digits(None).connect().await?;
     sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut connection).await?;
-    let outcome = apply(&mut connection).await;
-    // Closing ends the session and with it the lock, whatever happened.
+    // An error drops the connection, which ends the session and with it the lock.
+    let migrated = apply(&mut connection).await?;
+    // A pooler that nobody told us of would keep the session.
+    sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut connection).await?;
     connection.close().await?;
-    outcome
+    Ok(migrated)
 }
 
 async fn apply(connection: &mut PgConnection) -> Result<Migrated, MigrationError> {
