@@ -5,10 +5,16 @@ use std::fmt;
 use aws_lc_rs::digest;
 
 /// A SHA-256 digest; shown as 64 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {
+    /// From 32 bytes; `None` for any other number.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// The digest of several parts, one after the other.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {

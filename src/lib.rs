@@ -15,6 +15,7 @@
 //! | [`auth`] | keys and tokens; knows no HTTP |
 //! | [`database`] | pool, migrations, the embedded cluster; knows no table of a feature |
 //! | [`catalogue`] | which widgets exist, in which version, and whose they are |
+//! | [`files`], [`blobs`] | the files of published versions, as front-ends load them; their bytes by digest |
 //! | [`archive`] | reading an uploaded zip and its manifest: bytes in, findings and a package out |
 //! | [`installs`] | a widget in an account: its settings and their rules |
 //! | [`continuations`] | bots that wait for a widget |
@@ -26,6 +27,7 @@
 pub mod app;
 pub mod archive;
 pub mod auth;
+pub mod blobs;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
@@ -33,6 +35,7 @@ pub mod continuations;
 pub mod data_dir;
 pub mod database;
 pub mod digest;
+pub mod files;
 pub mod health;
 pub mod http;
 pub mod installs;

@@ -52,6 +52,12 @@ struct ProblemModel {
         crate::v4::uninstall::uninstall,
         crate::v4::continue_bot::continue_bot,
         crate::catalogue::api::publish_widget,
+        crate::catalogue::versions::api::list,
+        crate::catalogue::versions::api::show,
+        crate::catalogue::versions::api::yank,
+        crate::catalogue::versions::api::restore,
+        crate::catalogue::versions::api::pin,
+        crate::files::api::show,
         crate::installs::api::set_lead_source,
         crate::continuations::api::open,
         crate::continuations::api::show,
@@ -63,6 +69,7 @@ struct ProblemModel {
     tags(
         (name = "widgets", description = "The five methods of the API v4, for its unchanged clients"),
         (name = "publishing", description = "Publishing widgets"),
+        (name = "files", description = "The files of published versions, for front-ends"),
         (name = "installs", description = "What an administrator sets on an installed widget beyond its settings"),
         (name = "bots", description = "What the engine of SalesBot and MarketingBot calls"),
         (name = "health", description = "For supervisors and load balancers"),
@@ -114,7 +121,11 @@ fn operation_mut<'a>(path: &'a mut utoipa::openapi::PathItem, route: &Route) -> 
 fn complete(operation: &mut Operation, route: &Route) {
     let mut errors = vec![("503", "The service is busy, or the database does not answer in time")];
     if route.who != Who::Anyone {
-        operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
+        let mut security = vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())];
+        if route.who == Who::Visitor {
+            security.push(SecurityRequirement::default());
+        }
+        operation.security = Some(security);
         errors.push(("401", "No token, or one that is not valid"));
         errors.push(("429", "More requests than the account or the integration may send"));
     }
@@ -141,6 +152,7 @@ fn complete(operation: &mut Operation, route: &Route) {
     }
     let right = match route.who {
         Who::Anyone => "Needs no token.".to_owned(),
+        Who::Visitor => "Public widgets need no token; one that is sent must be valid.".to_owned(),
         Who::User => "For every user of an account.".to_owned(),
         Who::Admin => "For administrators of an account.".to_owned(),
         Who::Bearer(scope) => format!("For tokens with the scope `{}`.", scope.as_str()),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 
+use crate::catalogue::versions::api as versions;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
-use crate::{catalogue, continuations, health, installs, openapi, v4};
+use crate::{catalogue, continuations, files, health, installs, openapi, v4};
 
 /// Every route.
 #[must_use]
@@ -25,9 +26,16 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",     v4::continue_bot::continue_bot),
 
         Route::new(Method::POST,   "/registry/v1/widgets",                                   catalogue::api::publish_widget),
+        Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions",                   versions::list),
+        Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions/{version}",         versions::show),
+        Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),
+        Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/restore", versions::restore),
+        Route::new(Method::PUT,    "/registry/v1/widgets/{code}/current",                    versions::pin),
         Route::new(Method::PUT,    "/registry/v1/installs/{code}/lead-source",               installs::api::set_lead_source),
         Route::new(Method::POST,   "/registry/v1/{bot_type}/{bot_id}/continuations",         continuations::api::open),
         Route::new(Method::GET,    "/registry/v1/continuations/{continue_id}",               continuations::api::show),
+
+        Route::new(Method::GET,    "/widgets/{code}/{version}/{path}",                       files::api::show),
 
         Route::new(Method::GET,    "/registry/v1/health/live",                               health::live),
         Route::new(Method::GET,    "/registry/v1/health/ready",                              health::ready),
@@ -42,7 +50,9 @@ pub fn mount(config: &mut web::ServiceConfig, shared: &Arc<Shared>, table: &[Arc
         by_path.entry(route.path).or_default().push(route.clone());
     }
     for (path, routes) in by_path {
-        config.service(web::resource(path).default_service(answer(shared, Some(routes.into()))));
+        // The path of a file has segments of its own.
+        let pattern = path.replace("{path}", "{path:.*}");
+        config.service(web::resource(pattern).default_service(answer(shared, Some(routes.into()))));
     }
     config.default_service(answer(shared, None));
 }

@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 12] = [
+const TABLE: [(&str, &str, [u16; 11]); 18] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -38,6 +38,12 @@ const TABLE: [(&str, &str, [u16; 11]); 12] = [
     ("DELETE", "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  403,  204,  204,  204,  204,  204]),
     ("POST",   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",           [401,  401,  401,  401,  404,  403,  202,  202,  202,  202,  202]),
     ("POST",   "/registry/v1/widgets",                                         [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/widgets/{code}/versions",                         [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
+    ("GET",    "/registry/v1/widgets/{code}/versions/{version}",               [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
+    ("POST",   "/registry/v1/widgets/{code}/versions/{version}/yank",          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/widgets/{code}/versions/{version}/restore",       [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("PUT",    "/registry/v1/widgets/{code}/current",                          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/widgets/{code}/{version}/{path}",                             [404,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("PUT",    "/registry/v1/installs/{code}/lead-source",                     [401,  401,  401,  401,  404,  403,  200,  200,  200,  200,  200]),
     ("POST",   "/registry/v1/{bot_type}/{bot_id}/continuations",               [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
     ("GET",    "/registry/v1/continuations/{continue_id}",                     [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
@@ -54,7 +60,7 @@ fn sample() -> Sample {
 fn caller(app: &TestApp, kind: &str, who: Who) -> Client {
     let needed = match who {
         Who::Bearer(scope) => Some(scope),
-        Who::Anyone | Who::User | Who::Admin => None,
+        Who::Anyone | Who::Visitor | Who::User | Who::Admin => None,
     };
     let others: Vec<&str> = Scope::ALL.into_iter().filter(|scope| Some(*scope) != needed).map(Scope::as_str).collect();
     let every = Scope::ALL.map(Scope::as_str);
@@ -83,6 +89,9 @@ async fn prepare(app: &TestApp) -> i64 {
     let path = format!("/registry/v1/widgets?code=one_widget&visibility=private&client_uuid={OWN}");
     let answer = app.admin().post_bytes(&path, "application/zip", sample().zip()).await;
     assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+    // An earlier case may have taken the only version back.
+    let restored = app.admin().post("/registry/v1/widgets/one_widget/versions/1.0.0/restore", "").await;
+    assert_eq!(restored.json()["version"], "1.0.0");
     assert_eq!(app.admin().post("/api/v4/widgets/one_widget", r#"{"secret":"hush"}"#).await.status, 200);
     app.wait_for("one_widget").await
 }
@@ -90,6 +99,8 @@ async fn prepare(app: &TestApp) -> i64 {
 async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer {
     let address = path
         .replace("{code}", "one_widget")
+        .replace("{version}", "1.0.0")
+        .replace("{path}", "script.js")
         .replace("{bot_type}", "salesbot")
         .replace("{bot_id}", "77")
         .replace("{continue_id}", &record.to_string());
@@ -100,6 +111,7 @@ async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer 
         ("POST", "/registry/v1/{bot_type}/{bot_id}/continuations") => {
             client.post(&address, r#"{"widget_code":"one_widget","entity":{"type":"leads","id":1}}"#).await
         }
+        ("PUT", "/registry/v1/widgets/{code}/current") => client.put(&address, r#"{"version":"1.0.0"}"#).await,
         ("PUT", _) => client.put(&address, r#"{"pipeline_id":3}"#).await,
         ("POST", _) => client.post(&address, "{}").await,
         (method, _) => client.send(client.request(method, &address)).await,

@@ -14,6 +14,8 @@ mod architecture;
 mod archive;
 mod authorization;
 mod embedded;
+mod files;
 mod migrations;
 mod program;
 mod v4;
+mod versions;

@@ -8,10 +8,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::publish::{self, PublishError, Published, Request};
+use super::publish::{self, Accepted, PublishError, Published, Request};
 use super::widget::{Owner, Visibility};
 use crate::archive::{self, Finding, Package, Report, Severity};
 use crate::auth::Scope;
+use crate::blobs::BlobError;
 use crate::database::Failure;
 use crate::digest::Sha256;
 use crate::http::caller::{Publisher, scope};
@@ -75,7 +76,10 @@ pub(crate) async fn publish_widget(call: Call<Publisher, Upload>) -> Result<Http
     }
     let (package, warnings) = inspect(&call).await?;
     let owner = Owner { account: publisher.account, user: publisher.user };
-    let version = publish::publish(&call.shared.pool, owner, &request, &package, &warnings).await?;
+    let source = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
+    let limits = &call.shared.config.limits.archive;
+    let accepted = Accepted { source, limits, package: &package, warnings: &warnings };
+    let version = publish::publish(&call.shared.pool, owner, &request, accepted).await?;
     let status = if version.already { StatusCode::OK } else { StatusCode::CREATED };
     hal::json(HttpResponseBuilder::new(status), &body(&version, &package, warnings))
 }
@@ -105,12 +109,13 @@ fn parse(upload: &Upload) -> Result<Request, Problem> {
     })
 }
 
+fn unreadable(error: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%error, "an uploaded archive could not be read");
+    Problem::Internal
+}
+
 /// Reads the archive away from the threads that answer requests, few at a time.
 async fn inspect(call: &Call<Publisher, Upload>) -> Result<(Package, Vec<Finding>), Problem> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "an uploaded archive could not be read");
-        Problem::Internal
-    };
     let _turn = call.shared.archives.acquire().await.map_err(|error| unreadable(&error))?;
     let file = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
     let limits = call.shared.config.limits.archive;
@@ -155,7 +160,10 @@ impl From<PublishError> for Problem {
             | PublishError::ForeignIntegration(_)
             | PublishError::Hiding
             | PublishError::OtherBytes(_) => Self::Conflict(detail),
-            PublishError::Database(failure) => Failure::into(failure),
+            PublishError::Database(failure) | PublishError::Files(BlobError::Database(failure)) => {
+                Failure::into(failure)
+            }
+            PublishError::Files(error) => unreadable(&error),
             PublishError::Json(error) => {
                 tracing::error!(%error, "a package could not be written as JSON");
                 Self::Internal

@@ -4,6 +4,7 @@ pub mod api;
 pub mod publish;
 pub mod store;
 pub mod template;
+pub mod versions;
 pub mod widget;
 
 pub use template::{Field, Template};

@@ -1,15 +1,19 @@
 //! Publishing a version: who may, what it changes, and what stands against it.
 
 use std::cmp::Ordering;
+use std::io::{Read, Seek};
 
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::store::{self, Attributes, NewVersion, Registered};
 use super::template::Template;
+use super::versions;
 use super::widget::{Owner, Visibility, WidgetId};
-use crate::archive::{Finding, LocalizedText, Package, Version, WidgetCode};
+use crate::archive::{Finding, Limits, LocalizedText, Package, Version, WidgetCode};
+use crate::blobs::{self, BlobError, NewBlob};
 use crate::database::{Connection, Failure, Pool};
+use crate::digest::Sha256;
 
 /// What a publisher asks for besides the archive. What is not given stays as it is, or takes the default of a new widget.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +26,19 @@ pub struct Request {
     pub client_uuid: Option<Uuid>,
     /// Whether it is a CRM template; a new widget is none.
     pub is_crm_template: Option<bool>,
+}
+
+/// An archive that was accepted.
+#[derive(Debug)]
+pub struct Accepted<'a, R> {
+    /// Its bytes.
+    pub source: R,
+    /// The limits that it was read with.
+    pub limits: &'a Limits,
+    /// What it holds.
+    pub package: &'a Package,
+    /// What was found in it.
+    pub warnings: &'a [Finding],
 }
 
 /// A version that is there now.
@@ -60,6 +77,9 @@ pub enum PublishError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Failure),
+    /// The files could not be stored.
+    #[error(transparent)]
+    Files(#[from] BlobError),
     /// Something could not be written as JSON: a fault of ours.
     #[error("the package could not be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -70,13 +90,13 @@ pub enum PublishError {
 /// # Errors
 ///
 /// What stands against it; then nothing has changed.
-pub async fn publish(
+pub async fn publish<R: Read + Seek + Send + 'static>(
     pool: &Pool,
     publisher: Owner,
     request: &Request,
-    package: &Package,
-    warnings: &[Finding],
+    archive: Accepted<'_, R>,
 ) -> Result<Published, PublishError> {
+    let Accepted { source, limits, package, warnings } = archive;
     let code = request.code.clone().or_else(|| package.manifest.code.clone()).ok_or(PublishError::NoCode)?;
     let new = new_version(package, warnings)?;
     let mut transaction = pool.begin().await.map_err(Failure::from)?;
@@ -91,13 +111,22 @@ pub async fn publish(
     if already && store::archive_digest(&mut transaction, registered.id, new.version).await? != new.archive_sha256 {
         return Err(PublishError::OtherBytes(new.version.clone()));
     }
+    if !already {
+        let files = package.files.iter().filter(|file| file.served);
+        let files = files.map(|file| NewBlob { path: file.path.clone(), sha256: Sha256(file.sha256), size: file.size });
+        blobs::write(&mut transaction, source, limits, &files.collect::<Vec<_>>()).await?;
+        versions::store::add_files(&mut transaction, registered.id, new.version, &package.files).await?;
+    }
+    let stays = |current: &Version| already || registered.is_pinned || new.version.order(current) == Ordering::Less;
     let current = match registered.current_version {
-        Some(current) if already || new.version.order(&current) == Ordering::Less => current,
-        _ => new.version.clone(),
+        Some(current) if stays(&current) => Some(current),
+        // Every version is yanked, and this is one of them.
+        None if already => None,
+        _ => Some(new.version.clone()),
     };
-    store::update(&mut transaction, registered.id, attributes, &current).await?;
+    store::update(&mut transaction, registered.id, attributes, current.as_ref()).await?;
     transaction.commit().await.map_err(Failure::from)?;
-    Ok(Published { id: registered.id, code, already, is_current: current == *new.version, attributes })
+    Ok(Published { id: registered.id, code, already, is_current: current.as_ref() == Some(new.version), attributes })
 }
 
 /// The widget's row, made if need be; it is locked either way.
@@ -124,6 +153,7 @@ async fn registered(
             client_uuid,
             is_crm_template,
             current_version: None,
+            is_pinned: false,
         });
     }
     // Somebody registered the code in between; their transaction has ended, so their row is there.

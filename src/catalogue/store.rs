@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::template::Template;
 use super::widget::{Owner, Rating, Visibility, Widget, WidgetId};
 use crate::archive::{Version, WidgetCode};
-use crate::auth::{AccountId, UserId};
-use crate::database::Failure;
+use crate::auth::{AccountId, Caller, UserId};
+use crate::database::{Failure, Pool};
 
 /// A widget's row as publishing sees it.
 #[derive(Debug)]
@@ -23,8 +23,10 @@ pub struct Registered {
     pub client_uuid: Option<Uuid>,
     /// Whether it is a CRM template.
     pub is_crm_template: bool,
-    /// The current version; `None` before the first.
+    /// The current version; `None` before the first, and when all are yanked.
     pub current_version: Option<Version>,
+    /// Whether it was chosen by hand.
+    pub is_pinned: bool,
 }
 
 /// What can be set on a widget at publishing.
@@ -135,7 +137,7 @@ pub async fn claim_integration(connection: &mut PgConnection, client: Uuid, clai
 /// When the database fails.
 pub async fn lock(connection: &mut PgConnection, code: &WidgetCode) -> Result<Option<Registered>, Failure> {
     let row = sqlx::query(
-        "SELECT id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version \
+        "SELECT id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version, is_pinned \
          FROM widgets WHERE code = $1 FOR UPDATE",
     )
     .bind(code.as_str())
@@ -154,6 +156,7 @@ fn registered(row: &PgRow, code: &WidgetCode) -> Result<Registered, Failure> {
         visibility: visibility.parse().map_err(corrupt)?,
         client_uuid: row.try_get("client_uuid")?,
         is_crm_template: row.try_get("is_crm_template")?,
+        is_pinned: row.try_get("is_pinned")?,
         current_version: current
             .map(str::parse)
             .transpose()
@@ -247,7 +250,7 @@ pub async fn update(
     connection: &mut PgConnection,
     widget: WidgetId,
     attributes: Attributes,
-    current: &Version,
+    current: Option<&Version>,
 ) -> Result<(), Failure> {
     sqlx::query(
         "UPDATE widgets SET visibility = $2, client_uuid = $3, is_crm_template = $4, current_version = $5, updated_at = now() \
@@ -257,8 +260,51 @@ pub async fn update(
     .bind(attributes.visibility.as_str())
     .bind(attributes.client_uuid)
     .bind(attributes.is_crm_template)
-    .bind(current.as_str())
+    .bind(current.map(Version::as_str))
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A widget's number by its code, when the caller sees it; without a caller, when everybody does.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn visible_id(pool: &Pool, caller: Option<&Caller>, code: &WidgetCode) -> Result<Option<WidgetId>, Failure> {
+    Ok(visible(pool, caller, code).await?.map(|(id, _)| id))
+}
+
+/// The current version of a widget that the caller sees.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn visible_current(
+    pool: &Pool,
+    caller: Option<&Caller>,
+    code: &WidgetCode,
+) -> Result<Option<Version>, Failure> {
+    let Some((id, Some(current))) = visible(pool, caller, code).await? else { return Ok(None) };
+    let corrupt =
+        |why| Failure::Corrupt { table: "widgets", row: id.0.to_string(), why: format!("current_version: {why}") };
+    current.parse().map(Some).map_err(corrupt)
+}
+
+async fn visible(
+    pool: &Pool,
+    caller: Option<&Caller>,
+    code: &WidgetCode,
+) -> Result<Option<(WidgetId, Option<String>)>, Failure> {
+    let row = sqlx::query(
+        "SELECT w.id, w.current_version FROM widgets w WHERE w.code = $3 \
+         AND (w.visibility = 'public' OR (w.owner_account_id = $1 AND w.owner_user_id = $2) \
+           OR EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id))",
+    )
+    .bind(caller.map(|caller| caller.account.get()))
+    .bind(caller.map(|caller| caller.user.get()))
+    .bind(code.as_str())
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| Ok((WidgetId(row.try_get("id")?), row.try_get("current_version")?))).transpose()
 }

@@ -1,5 +1,6 @@
 //! `serve --demo`: publishes the sample widgets and says how to try the service.
 
+use std::io::Cursor;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -8,7 +9,7 @@ use include_dir::{Dir, File, include_dir};
 use crate::app::App;
 use crate::archive::{self, Report};
 use crate::auth::{AccountId, Caller, Issue, Role, Scope, UserId};
-use crate::catalogue::publish::{PublishError, Request, publish};
+use crate::catalogue::publish::{Accepted, PublishError, Request, publish};
 use crate::catalogue::{Owner, Visibility};
 use crate::continuations::opening::Opening;
 use crate::continuations::{Bot, BotType, store};
@@ -48,15 +49,16 @@ async fn publish_sample(app: &App, folder: &Dir<'_>, owner: Owner) -> anyhow::Re
     let mut files = Vec::new();
     collect(folder, name, &mut files)?;
     let packed = archive::pack(&files)?;
-    let Report { findings, package } =
-        archive::inspect(std::io::Cursor::new(packed), &app.shared.config.limits.archive)?;
+    let (source, limits) = (Cursor::new(packed), &app.shared.config.limits.archive);
+    let Report { findings, package } = archive::inspect(source.clone(), limits)?;
     let Some(package) = package else { bail!("the sample is refused: {findings:?}") };
     let request = Request {
         code: Some(name.parse().map_err(|error| anyhow!("{error}"))?),
         visibility: Some(Visibility::Public),
         ..Request::default()
     };
-    match publish(&app.shared.pool, owner, &request, &package, &findings).await {
+    let accepted = Accepted { source, limits, package: &package, warnings: &findings };
+    match publish(&app.shared.pool, owner, &request, accepted).await {
         Ok(_) => Ok(()),
         // An earlier version of this program packed the same sample differently; what is there is as good.
         Err(PublishError::OtherBytes(_) | PublishError::ForeignCode(_)) => {

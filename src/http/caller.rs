@@ -9,6 +9,8 @@ use super::problem::Problem;
 pub enum Who {
     /// Everybody, without a token.
     Anyone,
+    /// Everybody; a token is not needed, but one that is sent must be valid.
+    Visitor,
     /// Every user of the account.
     User,
     /// The account's administrators.
@@ -22,7 +24,7 @@ pub trait Permission: Sized + 'static {
     /// Who has it.
     const WHO: Who;
 
-    /// Turns a checked token into the right. Without a token only [`Anyone`] is granted.
+    /// Turns a checked token into the right. Without a token only [`Anyone`] and [`Visitor`] are granted.
     ///
     /// # Errors
     ///
@@ -39,6 +41,18 @@ impl Permission for Anyone {
 
     fn grant(_: Option<Caller>) -> Result<Self, Problem> {
         Ok(Self)
+    }
+}
+
+/// Somebody with a token or without.
+#[derive(Debug, Clone)]
+pub struct Visitor(pub Option<Caller>);
+
+impl Permission for Visitor {
+    const WHO: Who = Who::Visitor;
+
+    fn grant(caller: Option<Caller>) -> Result<Self, Problem> {
+        Ok(Self(caller))
     }
 }
 

@@ -33,6 +33,12 @@ pub enum Problem {
     },
     /// The widget does not exist, or this caller may not see it.
     NoWidget,
+    /// The widget has no such version.
+    NoVersion,
+    /// There is no such file, it is not served, or this caller may not see its widget.
+    NoFile,
+    /// The file, of this many bytes, has no such range.
+    NoRange(u64),
     /// The record that waits does not exist, belongs to somebody else, or waits no more.
     NoContinuation,
     /// The body or the query is not what this method takes.
@@ -79,54 +85,36 @@ const SOON: u64 = 1;
 
 impl Problem {
     /// Status and detail, one row each.
+    #[rustfmt::skip]
     fn row(&self) -> (StatusCode, Cow<'_, str>) {
         use StatusCode as S;
         match self {
-            Self::Unauthorized => (S::UNAUTHORIZED, "Invalid user name or password".into()),
-            Self::Forbidden(None) => (S::FORBIDDEN, "Insufficient rights to call this method".into()),
-            Self::Forbidden(Some(why)) => {
-                (S::FORBIDDEN, format!("Insufficient rights to call this method: {why}").into())
-            }
-            Self::NoRoute { method, url } => (S::NOT_FOUND, format!("Cannot {method} {url}").into()),
-            Self::WrongMethod { method, allow } => {
-                (S::METHOD_NOT_ALLOWED, format!("{method} is not allowed here; allowed: {allow}").into())
-            }
-            Self::NoWidget => (S::NOT_FOUND, "Widget isn't found or is unavailable".into()),
-            Self::NoContinuation => {
-                (S::NOT_FOUND, "Record of the widget awaiting the execution result was not found".into())
-            }
-            Self::Malformed(detail) => (S::BAD_REQUEST, detail.as_str().into()),
-            Self::Invalid(_) => (S::BAD_REQUEST, "Request validation failed".into()),
-            Self::ArchiveRefused { errors, .. } => {
-                (S::BAD_REQUEST, format!("The archive was refused: {errors} error(s), see `findings`").into())
-            }
-            Self::Conflict(detail) => (S::CONFLICT, detail.as_str().into()),
-            Self::KeyReused => {
-                (S::UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another request; use a new key".into())
-            }
-            Self::BodyTooLarge(limit) => {
-                (S::PAYLOAD_TOO_LARGE, format!("The body is larger than {limit} bytes").into())
-            }
-            Self::WrongMediaType(takes) => {
-                (S::UNSUPPORTED_MEDIA_TYPE, format!("The body must be sent as {takes}").into())
-            }
-            Self::WrongEncoding => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be sent without Content-Encoding".into()),
-            Self::UriTooLong(limit) => {
-                (S::URI_TOO_LONG, format!("The path or the query is longer than {limit} bytes").into())
-            }
-            Self::HeadersTooLarge(limit) => {
-                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, format!("The headers are larger than {limit} bytes").into())
-            }
-            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "The body did not arrive in time".into()),
-            Self::TooManyRequests(_) => (S::TOO_MANY_REQUESTS, "Too many requests; wait and try again".into()),
-            Self::Busy => (S::SERVICE_UNAVAILABLE, "The service is busy; try again in a moment".into()),
-            Self::DatabaseUnavailable => {
-                (S::SERVICE_UNAVAILABLE, "The database cannot answer now; try again in a moment".into())
-            }
-            Self::HandlerTimeout => (S::SERVICE_UNAVAILABLE, "The request took too long; try again in a moment".into()),
-            Self::Internal => {
-                (S::INTERNAL_SERVER_ERROR, "An unexpected error occurred; the log names it by the request id".into())
-            }
+            Self::Unauthorized                  => (S::UNAUTHORIZED, "Invalid user name or password".into()),
+            Self::Forbidden(None)               => (S::FORBIDDEN, "Insufficient rights to call this method".into()),
+            Self::Forbidden(Some(why))          => (S::FORBIDDEN, format!("Insufficient rights to call this method: {why}").into()),
+            Self::NoRoute { method, url }       => (S::NOT_FOUND, format!("Cannot {method} {url}").into()),
+            Self::WrongMethod { method, allow } => (S::METHOD_NOT_ALLOWED, format!("{method} is not allowed here; allowed: {allow}").into()),
+            Self::NoWidget                      => (S::NOT_FOUND, "Widget isn't found or is unavailable".into()),
+            Self::NoVersion                     => (S::NOT_FOUND, "The widget has no such version".into()),
+            Self::NoFile                        => (S::NOT_FOUND, "File isn't found or is unavailable".into()),
+            Self::NoContinuation                => (S::NOT_FOUND, "Record of the widget awaiting the execution result was not found".into()),
+            Self::Malformed(detail)             => (S::BAD_REQUEST, detail.as_str().into()),
+            Self::Invalid(_)                    => (S::BAD_REQUEST, "Request validation failed".into()),
+            Self::ArchiveRefused { errors, .. } => (S::BAD_REQUEST, format!("The archive was refused: {errors} error(s), see `findings`").into()),
+            Self::Conflict(detail)              => (S::CONFLICT, detail.as_str().into()),
+            Self::KeyReused                     => (S::UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another request; use a new key".into()),
+            Self::NoRange(size)                 => (S::RANGE_NOT_SATISFIABLE, format!("The file has {size} bytes; the range is outside").into()),
+            Self::BodyTooLarge(limit)           => (S::PAYLOAD_TOO_LARGE, format!("The body is larger than {limit} bytes").into()),
+            Self::WrongMediaType(takes)         => (S::UNSUPPORTED_MEDIA_TYPE, format!("The body must be sent as {takes}").into()),
+            Self::WrongEncoding                 => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be sent without Content-Encoding".into()),
+            Self::UriTooLong(limit)             => (S::URI_TOO_LONG, format!("The path or the query is longer than {limit} bytes").into()),
+            Self::HeadersTooLarge(limit)        => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, format!("The headers are larger than {limit} bytes").into()),
+            Self::BodyTimeout                   => (S::REQUEST_TIMEOUT, "The body did not arrive in time".into()),
+            Self::TooManyRequests(_)            => (S::TOO_MANY_REQUESTS, "Too many requests; wait and try again".into()),
+            Self::Busy                          => (S::SERVICE_UNAVAILABLE, "The service is busy; try again in a moment".into()),
+            Self::DatabaseUnavailable           => (S::SERVICE_UNAVAILABLE, "The database cannot answer now; try again in a moment".into()),
+            Self::HandlerTimeout                => (S::SERVICE_UNAVAILABLE, "The request took too long; try again in a moment".into()),
+            Self::Internal                      => (S::INTERNAL_SERVER_ERROR, "An unexpected error occurred; the log names it by the request id".into()),
         }
     }
 
@@ -168,6 +156,9 @@ impl Problem {
         match self {
             Self::WrongMethod { allow, .. } => {
                 response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            Self::NoRange(size) => {
+                response.insert_header((header::CONTENT_RANGE, format!("bytes */{size}")));
             }
             Self::Unauthorized => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

@@ -43,6 +43,12 @@ impl<P, B> Call<P, B> {
         self.request.match_info().get(name).unwrap_or_default()
     }
 
+    /// What follows the first segments of the path, as it was sent.
+    #[must_use]
+    pub fn raw_tail(&self, segments: usize) -> &str {
+        self.request.path().splitn(segments + 2, '/').nth(segments + 1).unwrap_or_default()
+    }
+
     /// The query.
     #[must_use]
     pub fn query(&self) -> Query {
@@ -261,7 +267,11 @@ where
     B: Body,
     F: Future<Output = Result<HttpResponse, Problem>>,
 {
-    let caller = if P::WHO == Who::Anyone { None } else { Some(authenticate(&request, &shared)?) };
+    let caller = match P::WHO {
+        Who::Anyone => None,
+        Who::Visitor if !request.headers().contains_key(header::AUTHORIZATION) => None,
+        Who::Visitor | Who::User | Who::Admin | Who::Bearer(_) => Some(authenticate(&request, &shared)?),
+    };
     if let Some(caller) = &caller {
         tracing::Span::current().record("account", caller.account.get()).record("user", caller.user.get());
         if let Some(seconds) = shared.wait_for_rate(caller) {

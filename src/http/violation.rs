@@ -56,21 +56,18 @@ pub enum Violation {
 
 impl Violation {
     /// Code and sentence, one row each.
+    #[rustfmt::skip]
     fn row(self) -> (&'static str, String) {
         match self {
-            Self::FieldMissing => ("FieldMissing", "This field is missing.".to_owned()),
-            Self::NotBlank => ("NotBlank", "This value should not be blank.".to_owned()),
-            Self::InvalidType(expected) => ("InvalidType", format!("This value should be of type {expected}.")),
-            Self::TooLong(most) => {
-                ("TooLong", format!("This value is too long. It should have {most} characters or less."))
-            }
-            Self::TooFew(least) => ("TooFew", format!("This collection should contain {least} element or more.")),
-            Self::TooMany(most) => ("TooMany", format!("This collection should contain {most} elements or less.")),
-            Self::TooLow => ("TooLow", "This value should be positive.".to_owned()),
-            Self::NotSupportedChoice => {
-                ("NotSupportedChoice", "The value you selected is not a valid choice.".to_owned())
-            }
-            Self::NotExpected => ("NotExpected", "This field was not expected.".to_owned()),
+            Self::FieldMissing          => ("FieldMissing",       "This field is missing.".to_owned()),
+            Self::NotBlank              => ("NotBlank",           "This value should not be blank.".to_owned()),
+            Self::InvalidType(expected) => ("InvalidType",        format!("This value should be of type {expected}.")),
+            Self::TooLong(most)         => ("TooLong",            format!("This value is too long. It should have {most} characters or less.")),
+            Self::TooFew(least)         => ("TooFew",             format!("This collection should contain {least} element or more.")),
+            Self::TooMany(most)         => ("TooMany",            format!("This collection should contain {most} elements or less.")),
+            Self::TooLow                => ("TooLow",             "This value should be positive.".to_owned()),
+            Self::NotSupportedChoice    => ("NotSupportedChoice", "The value you selected is not a valid choice.".to_owned()),
+            Self::NotExpected           => ("NotExpected",        "This field was not expected.".to_owned()),
         }
     }
 

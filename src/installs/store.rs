@@ -39,11 +39,13 @@ pub struct Sighting {
 pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64) -> Result<Vec<Sighting>, Failure> {
     let rows = sqlx::query(concat!(
         "WITH visible AS ( \
-           (SELECT id FROM widgets WHERE visibility = 'public' ORDER BY id LIMIT $3 + $4) \
+           (SELECT id FROM widgets WHERE visibility = 'public' AND current_version IS NOT NULL ORDER BY id LIMIT $3 + $4) \
            UNION \
-           (SELECT widget_id FROM installs WHERE account_id = $1 ORDER BY widget_id LIMIT $3 + $4) \
+           (SELECT w.id FROM installs i JOIN widgets w ON w.id = i.widget_id AND w.current_version IS NOT NULL \
+            WHERE i.account_id = $1 ORDER BY i.widget_id LIMIT $3 + $4) \
            UNION \
-           (SELECT id FROM widgets WHERE owner_account_id = $1 AND owner_user_id = $2 ORDER BY id LIMIT $3 + $4) \
+           (SELECT id FROM widgets WHERE owner_account_id = $1 AND owner_user_id = $2 AND current_version IS NOT NULL \
+            ORDER BY id LIMIT $3 + $4) \
          ), page AS (SELECT id FROM visible ORDER BY id OFFSET $3 LIMIT $4) \
          SELECT ",
         widget_columns!(),

@@ -90,6 +90,11 @@ impl Sample {
 
     /// The archive.
     pub fn zip(&self) -> Vec<u8> {
+        archive::pack(&self.files()).unwrap()
+    }
+
+    /// The archive's files.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
         let mut files = vec![
             ("manifest.json".to_owned(), self.manifest_text().into_bytes()),
             ("script.js".to_owned(), self.script.clone().into_bytes()),
@@ -97,7 +102,7 @@ impl Sample {
         for (locale, texts) in &self.i18n {
             files.push((format!("i18n/{locale}.json"), texts.to_string().into_bytes()));
         }
-        archive::pack(&files).unwrap()
+        files
     }
 
     /// The manifest as text, its settings in their order: a JSON value would sort them.

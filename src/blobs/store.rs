@@ -1,0 +1,63 @@
+//! The SQL of blobs, a function per statement.
+
+use sqlx::Row as _;
+
+use crate::database::{Connection, Failure, Pool};
+use crate::digest::Sha256;
+
+/// Writes down blobs that are to come, and returns the digests of those that were not there. Two writers of the same blob wait for
+/// each other; both must name their blobs in the order of digests.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn claim(connection: &mut Connection, blobs: &[(Sha256, i64)]) -> Result<Vec<Sha256>, Failure> {
+    let digests: Vec<&[u8]> = blobs.iter().map(|(digest, _)| digest.0.as_slice()).collect();
+    let sizes: Vec<i64> = blobs.iter().map(|(_, size)| *size).collect();
+    let rows = sqlx::query(
+        "INSERT INTO blobs (sha256, size) SELECT * FROM unnest($1::bytea[], $2::bigint[]) \
+         ON CONFLICT ON CONSTRAINT blobs_pkey DO NOTHING RETURNING sha256",
+    )
+    .bind(digests)
+    .bind(sizes)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let digest: &[u8] = row.try_get("sha256")?;
+            Sha256::from_slice(digest).ok_or_else(|| Failure::Corrupt {
+                table: "blobs",
+                row: format!("{digest:?}"),
+                why: "sha256: not 32 bytes".to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// Writes one piece.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn add_chunk(connection: &mut Connection, blob: Sha256, position: i32, bytes: &[u8]) -> Result<(), Failure> {
+    sqlx::query("INSERT INTO blob_chunks (sha256, position, bytes) VALUES ($1, $2, $3)")
+        .bind(blob.0.as_slice())
+        .bind(position)
+        .bind(bytes)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Reads one piece; `None` past the last.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn chunk(pool: &Pool, blob: Sha256, position: i32) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(sqlx::query_scalar("SELECT bytes FROM blob_chunks WHERE sha256 = $1 AND position = $2")
+        .bind(blob.0.as_slice())
+        .bind(position)
+        .fetch_optional(pool)
+        .await?)
+}

@@ -1,0 +1,81 @@
+//! Which version is current: the newest that is not yanked, unless its owner has pinned one.
+
+use crate::archive::{Version, WidgetCode};
+use crate::catalogue::store::{self as catalogue, Registered};
+use crate::catalogue::versions::store;
+use crate::catalogue::widget::Owner;
+use crate::database::{Failure, Pool};
+
+/// What an owner does with versions.
+#[derive(Debug, Clone)]
+pub enum Choice {
+    /// Takes one back: it is never current.
+    Yank(Version),
+    /// Gives one free again.
+    Restore(Version),
+    /// Makes one current, whatever is published later.
+    Pin(Version),
+    /// Lets the newest be current again.
+    Unpin,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The caller does not own the widget, or there is none.
+    #[error("the widget is not the caller's")]
+    NotOwner,
+    /// There is no such version.
+    #[error("there is no version {0}")]
+    NoVersion(Version),
+    /// A yanked version cannot be pinned.
+    #[error("version {0} is yanked; restore it before it can be current")]
+    Yanked(Version),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] Failure),
+}
+
+/// Does what the owner chose, in one transaction, and returns the version that is current then.
+///
+/// # Errors
+///
+/// Why nothing was changed.
+pub async fn change(
+    pool: &Pool,
+    code: &WidgetCode,
+    caller: Owner,
+    choice: &Choice,
+) -> Result<Option<Version>, ChangeError> {
+    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let found = catalogue::lock(&mut transaction, code).await?;
+    let Some(Registered { id, current_version, is_pinned, .. }) = found.filter(|found| found.owner == caller) else {
+        return Err(ChangeError::NotOwner);
+    };
+    match choice {
+        Choice::Yank(version) | Choice::Restore(version) => {
+            let yanked = matches!(choice, Choice::Yank(_));
+            if !store::set_yanked(&mut transaction, id, version, yanked).await? {
+                return Err(ChangeError::NoVersion(version.clone()));
+            }
+        }
+        Choice::Pin(_) | Choice::Unpin => {}
+    }
+    let eligible = store::eligible(&mut transaction, id).await?;
+    let pinned = match choice {
+        Choice::Pin(version) if eligible.contains(version) => Some(version.clone()),
+        Choice::Pin(version) if store::find(pool, id, version).await?.is_some() => {
+            return Err(ChangeError::Yanked(version.clone()));
+        }
+        Choice::Pin(version) => return Err(ChangeError::NoVersion(version.clone())),
+        Choice::Unpin => None,
+        // A pinned version that is yanked is pinned no longer.
+        Choice::Yank(_) | Choice::Restore(_) => {
+            current_version.filter(|current| is_pinned && eligible.contains(current))
+        }
+    };
+    let current = pinned.clone().or_else(|| eligible.into_iter().max_by(Version::order));
+    store::set_current(&mut transaction, id, current.as_ref(), pinned.is_some()).await?;
+    transaction.commit().await.map_err(Failure::from)?;
+    Ok(current)
+}

@@ -1,0 +1,7 @@
+//! The versions of a widget: looking at them, taking one back, choosing the current one.
+
+pub mod api;
+mod choose;
+pub mod store;
+
+pub use choose::{ChangeError, Choice, change};

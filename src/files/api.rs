@@ -1,0 +1,142 @@
+//! `/widgets/{code}/{version}/{path}`: a file of a version, for front-ends.
+
+use actix_web::body::SizedStream;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use futures_util::Stream;
+use futures_util::stream;
+
+use super::range::{Wanted, wanted};
+use super::store::{self, ServedFile};
+use crate::archive::{Version, WidgetCode};
+use crate::blobs::{self, CHUNK};
+use crate::catalogue::Visibility;
+use crate::catalogue::store as catalogue;
+use crate::database::{Failure, Pool};
+use crate::digest::Sha256;
+use crate::http::caller::Visitor;
+use crate::http::problem::Problem;
+use crate::http::route::{Call, NoBody};
+
+/// In place of a version: redirects to the current one.
+const CURRENT: &str = "current";
+
+/// Pages and pictures that can hold scripts run in a sandbox without any right, so that a widget cannot act as this origin.
+const SANDBOX: &str =
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:";
+
+/// Serves a file of a version. A version's files never change; `current` in place of the version redirects.
+#[utoipa::path(
+    get, path = "/widgets/{code}/{version}/{path}", tag = "files", operation_id = "show_file",
+    params(
+        ("code" = String, Path, description = "The widget's code"),
+        ("version" = String, Path, description = "A version, or `current`"),
+        ("path" = String, Path, description = "The file's path in the archive, with slashes"),
+        ("Range" = Option<String>, Header, description = "One range of bytes"),
+        ("If-None-Match" = Option<String>, Header),
+    ),
+    responses(
+        (status = 200, description = "The file"),
+        (status = 206, description = "The range"),
+        (status = 302, description = "Where the current version has the file"),
+        (status = 304, description = "The file is the one that the caller has"),
+        (status = 404, description = "There is no such file, it is not served, or the caller does not see the widget"),
+        (status = 416, description = "The file has no such range"),
+    ),
+)]
+pub(crate) async fn show(call: Call<Visitor, NoBody>) -> Result<HttpResponse, Problem> {
+    let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoFile)?;
+    let (pool, caller) = (&call.shared.pool, call.who.0.as_ref());
+    if call.segment("version") == CURRENT {
+        let version = catalogue::visible_current(pool, caller, &code).await?.ok_or(Problem::NoFile)?;
+        return Ok(redirect(&call, &version));
+    }
+    let version: Version = call.segment("version").parse().map_err(|_| Problem::NoFile)?;
+    let path = decoded_path(&call).ok_or(Problem::NoFile)?;
+    let file = store::find(pool, caller, &code, &version, &path).await?.ok_or(Problem::NoFile)?;
+    let tag = format!("\"{}\"", file.sha256);
+    if call.header("if-none-match")?.is_some_and(|tags| matches(tags, &tag)) {
+        return Ok(head(StatusCode::NOT_MODIFIED, &file, &tag).finish());
+    }
+    // A range of another file than the caller thinks is of no use.
+    let fits = call.header("if-range")?.is_none_or(|known| known == tag);
+    let asked = call.header("range")?.filter(|_| fits);
+    match wanted(asked, file.size) {
+        Wanted::Whole => Ok(body(head(StatusCode::OK, &file, &tag), pool, &file, 0, file.size)),
+        Wanted::Part { first, last } => {
+            let mut response = head(StatusCode::PARTIAL_CONTENT, &file, &tag);
+            response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{}", file.size)));
+            Ok(body(response, pool, &file, first, last + 1))
+        }
+        Wanted::Unsatisfiable => Err(Problem::NoRange(file.size)),
+    }
+}
+
+/// The path of the file; `None` when it cannot be one.
+fn decoded_path(call: &Call<Visitor, NoBody>) -> Option<String> {
+    let path = call.segment("path");
+    let fits = !path.is_empty() && path.len() <= 512 && !path.contains('\0') && !path.contains('\u{fffd}');
+    // The router leaves these two escaped.
+    fits.then(|| path.replace("%2B", "+").replace("%2b", "+").replace("%25", "%"))
+}
+
+fn redirect(call: &Call<Visitor, NoBody>, version: &Version) -> HttpResponse {
+    let location = format!("/widgets/{}/{version}/{}", call.segment("code"), call.raw_tail(3));
+    let mut response = HttpResponse::Found();
+    response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-cache"));
+    response.finish()
+}
+
+/// Whether an `If-None-Match` names this tag; a weak one of the same content is as good.
+fn matches(tags: &str, tag: &str) -> bool {
+    tags.trim() == "*" || tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+}
+
+fn head(status: StatusCode, file: &ServedFile, tag: &str) -> HttpResponseBuilder {
+    let mut response = HttpResponseBuilder::new(status);
+    let caching = match file.visibility {
+        Visibility::Public => "public, max-age=31536000, immutable",
+        Visibility::Private => "private, no-cache",
+    };
+    response.insert_header((header::CACHE_CONTROL, caching));
+    response.insert_header((header::ETAG, tag));
+    response.insert_header((header::ACCEPT_RANGES, "bytes"));
+    response.insert_header((header::CONTENT_TYPE, file.media_type.as_str()));
+    if ["text/html", "image/svg+xml", "application/xml"].iter().any(|kind| file.media_type.starts_with(kind)) {
+        response.insert_header((HeaderName::from_static("content-security-policy"), SANDBOX));
+    }
+    if file.visibility == Visibility::Private {
+        response.insert_header((header::VARY, "Authorization"));
+    }
+    response
+}
+
+/// The bytes from `first` up to, but not including, `end`; read piece by piece while they are sent.
+fn body(mut response: HttpResponseBuilder, pool: &Pool, file: &ServedFile, first: u64, end: u64) -> HttpResponse {
+    let length = end - first;
+    response.body(SizedStream::new(length, pieces(pool.clone(), file.sha256, first, end)))
+}
+
+fn pieces(pool: Pool, blob: Sha256, first: u64, end: u64) -> impl Stream<Item = Result<Bytes, Failure>> {
+    stream::try_unfold(first, move |at| {
+        let pool = pool.clone();
+        async move {
+            if at >= end {
+                return Ok(None);
+            }
+            let missing =
+                |why: &str| Failure::Corrupt { table: "blob_chunks", row: blob.to_string(), why: why.to_owned() };
+            let position = i32::try_from(at / CHUNK).map_err(|_| missing("position: too high"))?;
+            let chunk =
+                blobs::store::chunk(&pool, blob, position).await?.ok_or_else(|| missing("a piece is not there"))?;
+            let start = usize::try_from(at % CHUNK).unwrap_or(usize::MAX);
+            let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let rest = chunk.get(start..).filter(|rest| !rest.is_empty()).ok_or_else(|| missing("a piece is short"))?;
+            let bytes = Bytes::copy_from_slice(rest.get(..wanted.min(rest.len())).unwrap_or(rest));
+            let next = at + bytes.len() as u64;
+            Ok(Some((bytes, next)))
+        }
+    })
+}
