@@ -50,6 +50,6 @@ SELECT distribute('idempotency_keys', 'account_id');
 
 ALTER TABLE continuations ADD CONSTRAINT continuations_widget_fkey FOREIGN KEY (widget_id) REFERENCES widgets;
 CREATE UNIQUE INDEX continuations_reference ON continuations (account_id, bot_type, bot_id, reference) WHERE reference IS NOT NULL;
--- The deadline sweeper's path.
+-- Records whose deadline has passed, or will next.
 CREATE INDEX continuations_deadline ON continuations (expires_at) WHERE state = 'waiting';
 CREATE INDEX idempotency_keys_age ON idempotency_keys (account_id, created_at);

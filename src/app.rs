@@ -73,10 +73,10 @@ pub struct App {
     _data_dir: DataDir,
 }
 
-/// The path of the signing key.
+/// Where the data directory has its signing key.
 #[must_use]
-pub fn signing_key_path(config: &Config, data_dir: &DataDir) -> PathBuf {
-    config.signing_key.clone().unwrap_or_else(|| data_dir.keys_dir().join("signing.pem"))
+pub fn signing_key_path(data_dir: &DataDir) -> PathBuf {
+    data_dir.keys_dir().join("signing.pem")
 }
 
 /// Runs a command's future on the program's main thread, with the runtime that the server needs.
@@ -94,7 +94,11 @@ impl App {
     /// Why it does not start; then nothing is left running.
     pub async fn start(config: Config, clock: Clock, ids: Identifiers) -> Result<Self, AppError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let signing_key = SigningKey::load_or_create(&signing_key_path(&config, &data_dir))?;
+        let signing_key = match &config.signing_key {
+            // A key that was named must be there: another one in its place would refuse every token.
+            Some(path) => SigningKey::load(path)?,
+            None => SigningKey::load_or_create(&signing_key_path(&data_dir))?,
+        };
         let verifier = Verifier::new(config.issuer.clone(), signing_key.verification_key(), &config.verification_keys)?;
         // A port that is taken is told before a database is started.
         let listen = |source| AppError::Listen { address: config.listen, source };
@@ -117,14 +121,19 @@ impl App {
         })
     }
 
-    /// Answers requests until `signal` comes, then stops: no new requests, the running ones end, then the database.
+    /// Answers requests until `stop` comes, then takes no new ones, lets the running ones end, at most 30 s or until `hurry` comes, and
+    /// stops the database last.
     ///
     /// # Errors
     ///
     /// When the server or the embedded database fails before.
-    pub async fn run_until(mut self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
+    pub async fn run_until(
+        mut self,
+        stop: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
+    ) -> Result<(), AppError> {
         let failure = tokio::select! {
-            () = signal => None,
+            () = stop => None,
             ended = &mut self.server => Some(AppError::Server(joined(ended).err().unwrap_or_else(|| io::Error::other("it ended by itself")))),
             ended = &mut self.database => match ended {
                 Ok(Ok(())) => None,
@@ -132,8 +141,13 @@ impl App {
                 Err(error) => Some(AppError::Server(io::Error::other(error))),
             },
         };
-        self.shared.stop();
-        self.handle.stop(failure.is_none()).await;
+        if failure.is_none() {
+            tracing::info!("running requests have {DRAIN_SECONDS} s to end; a second signal cuts them");
+        }
+        tokio::select! {
+            () = self.handle.stop(failure.is_none()) => {}
+            () = hurry => self.handle.stop(false).await,
+        }
         self.shared.pool.close().await;
         let stopping = self.stop_database.send(true).is_ok();
         let stopped = if stopping && !self.database.is_finished() { self.database.await } else { Ok(Ok(())) };

@@ -30,18 +30,15 @@ pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Proble
     hal::json(HttpResponse::Ok(), &WELL)
 }
 
-/// Tells whether requests can be answered: the database answers, and the service is not about to stop.
+/// Tells whether requests can be answered: the database answers.
 #[utoipa::path(
     get, path = "/registry/v1/health/ready", tag = "health", operation_id = "ready",
     responses(
         (status = 200, description = "Requests can be answered", body = HealthBody),
-        (status = 503, description = "The database does not answer, or the service is about to stop"),
+        (status = 503, description = "The database does not answer"),
     ),
 )]
 pub(crate) async fn ready(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {
-    if call.shared.is_stopping() {
-        return Err(Problem::Busy);
-    }
     database::answers(&call.shared.pool).await?;
     hal::json(HttpResponse::Ok(), &WELL)
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use jsonwebtoken::jwk::{self, Jwk, JwkSet};
+use jsonwebtoken::jwk::{self, AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 
 /// Bytes of an HS256 secret at least (RFC 7518, 3.2).
@@ -198,20 +198,42 @@ fn from_file(kid: &str, algorithm: KeyAlgorithm, path: &Path) -> Result<Verifica
     Ok(VerificationKey { kid: kid.to_owned(), algorithm, key })
 }
 
+/// The keys of a set that can be used here. Others are passed over, as RFC 7517, 5, asks: sets of identity providers hold keys for
+/// encryption too.
 fn from_jwks(path: &Path) -> Result<Vec<VerificationKey>, KeyError> {
     let fail = |why: String| KeyError::Jwks { path: path.to_owned(), why };
     let set: JwkSet =
         serde_json::from_slice(&read(path)?).map_err(|why| fail(format!("not a JSON Web Key Set: {why}")))?;
-    set.keys.iter().map(|jwk| from_jwk(jwk).map_err(&fail)).collect()
+    let mut keys = Vec::new();
+    let mut reasons = Vec::new();
+    for jwk in &set.keys {
+        match from_jwk(jwk) {
+            Ok(key) => keys.push(key),
+            Err(why) => {
+                tracing::warn!(file = %path.display(), why, "a key of a set is passed over");
+                reasons.push(why);
+            }
+        }
+    }
+    if keys.is_empty() {
+        return Err(fail(format!("no key of the set can be used: {}", reasons.join("; "))));
+    }
+    Ok(keys)
 }
 
 fn from_jwk(jwk: &Jwk) -> Result<VerificationKey, String> {
     let kid = jwk.common.key_id.clone().ok_or("a key has no `kid`; each needs one")?;
-    let algorithm = match jwk.common.key_algorithm {
-        Some(jwk::KeyAlgorithm::EdDSA) => KeyAlgorithm::EdDsa,
-        Some(jwk::KeyAlgorithm::RS256) => KeyAlgorithm::Rs256,
-        Some(jwk::KeyAlgorithm::ES256) => KeyAlgorithm::Es256,
-        Some(jwk::KeyAlgorithm::HS256) => KeyAlgorithm::Hs256,
+    if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
+        return Err(format!("the key `{kid}` is not for signatures"));
+    }
+    let algorithm = match (jwk.common.key_algorithm, &jwk.algorithm) {
+        (Some(jwk::KeyAlgorithm::EdDSA), _) => KeyAlgorithm::EdDsa,
+        // Without an `alg` some keys leave no choice.
+        (Some(jwk::KeyAlgorithm::RS256), _) | (None, AlgorithmParameters::RSA(_)) => KeyAlgorithm::Rs256,
+        (Some(jwk::KeyAlgorithm::ES256), _) => KeyAlgorithm::Es256,
+        (Some(jwk::KeyAlgorithm::HS256), _) => KeyAlgorithm::Hs256,
+        (None, AlgorithmParameters::OctetKeyPair(key)) if key.curve == EllipticCurve::Ed25519 => KeyAlgorithm::EdDsa,
+        (None, AlgorithmParameters::EllipticCurve(key)) if key.curve == EllipticCurve::P256 => KeyAlgorithm::Es256,
         _ => return Err(format!("the key `{kid}` needs an `alg`, one of EdDSA, RS256, ES256, HS256")),
     };
     let key = DecodingKey::from_jwk(jwk).map_err(|why| format!("the key `{kid}` cannot be used: {why}"))?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -150,21 +150,21 @@ impl SigningKey {
     }
 }
 
-/// Writes a new key beside `path` and links it there, so that the file is either whole or absent; loses gracefully to another.
+/// Writes a new key beside `path` and gives it the name when nobody was faster, so that the file is either whole or absent.
 fn create(path: &Path) -> io::Result<()> {
     let pair = Ed25519KeyPair::generate().map_err(|_| io::Error::other("the system gave no random numbers"))?;
     let document = pair.to_pkcs8v1().map_err(|_| io::Error::other("the new key could not be encoded"))?;
     let text = pem::encode(&pem::Pem::new("PRIVATE KEY", document.as_ref()));
-    let draft = path.with_extension(format!("draft-{}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    let linked = match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    };
-    fs::remove_file(&draft)?;
-    linked
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // Temporary files have the mode 0600.
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    draft.write_all(text.as_bytes())?;
+    draft.as_file().sync_all()?;
+    match draft.persist_noclobber(path) {
+        Err(lost) if lost.error.kind() != io::ErrorKind::AlreadyExists => return Err(lost.error),
+        _ => {}
+    }
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

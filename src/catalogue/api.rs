@@ -116,10 +116,15 @@ fn unreadable(error: &dyn std::fmt::Display) -> Problem {
 
 /// Reads the archive away from the threads that answer requests, few at a time.
 async fn inspect(call: &Call<Publisher, Upload>) -> Result<(Package, Vec<Finding>), Problem> {
-    let _turn = call.shared.archives.acquire().await.map_err(|error| unreadable(&error))?;
+    let turn = call.shared.archives.clone().acquire_owned().await.map_err(|error| unreadable(&error))?;
     let file = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
     let limits = call.shared.config.limits.archive;
-    let report = tokio::task::spawn_blocking(move || archive::inspect(file, &limits)).await;
+    let report = tokio::task::spawn_blocking(move || {
+        // The turn ends with the work, also when nobody waits for it any more.
+        let _turn = turn;
+        archive::inspect(file, &limits)
+    });
+    let report = report.await;
     let Report { findings, package } =
         report.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
     match package {

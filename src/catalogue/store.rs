@@ -130,7 +130,7 @@ pub async fn claim_integration(connection: &mut PgConnection, client: Uuid, clai
     owner(&row, "integrations", &client.to_string())
 }
 
-/// Finds a widget by its code and keeps others from publishing it until the transaction ends.
+/// Finds a widget by its code and keeps others from publishing it until the transaction ends. Installs go on meanwhile.
 ///
 /// # Errors
 ///
@@ -138,7 +138,7 @@ pub async fn claim_integration(connection: &mut PgConnection, client: Uuid, clai
 pub async fn lock(connection: &mut PgConnection, code: &WidgetCode) -> Result<Option<Registered>, Failure> {
     let row = sqlx::query(
         "SELECT id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version, is_pinned \
-         FROM widgets WHERE code = $1 FOR UPDATE",
+         FROM widgets WHERE code = $1 FOR NO KEY UPDATE",
     )
     .bind(code.as_str())
     .fetch_optional(connection)

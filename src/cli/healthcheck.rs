@@ -23,7 +23,7 @@ pub(super) struct Healthcheck {
 impl Healthcheck {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         app::block_on(async {
-            let client = reqwest::Client::builder().timeout(Duration::from_secs(self.timeout)).build()?;
+            let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(self.timeout)).build()?;
             let url = format!("{}/registry/v1/health/ready", self.server.trim_end_matches('/'));
             let answer = client.get(&url).send().await.with_context(|| format!("{} does not answer", self.server))?;
             if answer.status().is_success() {

@@ -61,6 +61,17 @@ struct SettingsArgs {
     log_format: Option<String>,
 }
 
+/// Where to listen, and what links begin with.
+#[derive(Debug, Args)]
+struct ListenArgs {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// What links begin with, such as `https://widgets.example.com` [default: the host that the client used]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+}
+
 /// Which database to use.
 #[derive(Debug, Args)]
 struct DatabaseArgs {
@@ -86,6 +97,12 @@ impl SettingsArgs {
         let environment = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let file = self.config.as_deref().map(config::read_file).transpose()?.unwrap_or_default();
         Ok(Config::read(Sources { flags, environment: environment.collect(), file }))
+    }
+}
+
+impl ListenArgs {
+    fn flags(&self) -> [(&'static str, &Option<String>); 2] {
+        [("listen", &self.listen), ("public_url", &self.public_url)]
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -43,6 +44,9 @@ pub(super) struct Publish {
     crm_template: bool,
 }
 
+/// Time for one upload and its answer.
+const PATIENCE: Duration = Duration::from_mins(3);
+
 /// What the server answers, as far as it is printed.
 #[derive(Debug, Deserialize)]
 struct Answer {
@@ -68,7 +72,7 @@ impl Publish {
             bail!("--code names one widget, but {} paths are given", self.paths.len());
         }
         app::block_on(async {
-            let client = reqwest::Client::new();
+            let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
             let mut code = ExitCode::SUCCESS;
             for path in &self.paths {
                 match self.publish(&client, path).await {

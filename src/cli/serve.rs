@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
-use super::{DatabaseArgs, SettingsArgs, demo, say};
+use super::{DatabaseArgs, ListenArgs, SettingsArgs, demo, say};
 use crate::app::{self, App};
 use crate::sources::{Clock, Identifiers};
 use crate::telemetry;
@@ -17,12 +18,8 @@ use crate::telemetry;
 /// Ctrl-C lets running requests end, stops the embedded database, and ends with exit code 0.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// What links begin with, such as `https://widgets.example.com` [default: the host that the client used]
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// Publish the sample widgets, and print tokens and commands to try
     #[arg(long)]
     demo: bool,
@@ -34,24 +31,22 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let mut flags = vec![("listen", &self.listen), ("public_url", &self.public_url)];
-        flags.extend(self.database.flags());
+        let flags = [self.listen.flags(), self.database.flags()].concat();
         let config = self.settings.load(&flags)?.config?;
         telemetry::start(&config);
         app::block_on(async {
             let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-            let stop = async move {
+            let mut signalled = async || {
                 tokio::select! {
                     _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
                     _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
                 }
             };
-            let mut stop = std::pin::pin!(stop);
             // A start that is interrupted is given up, and with it the child that it may have begun.
             let app = tokio::select! {
                 app = App::start(config, Clock::system(), Identifiers::random()) => app?,
-                () = &mut stop => return Ok(ExitCode::SUCCESS),
+                () = signalled() => return Ok(ExitCode::SUCCESS),
             };
             let samples =
                 if self.demo { Some(demo::prepare(&app).await.context("cannot prepare the samples")?) } else { None };
@@ -59,7 +54,19 @@ impl Serve {
             if let Some(samples) = samples {
                 say(&samples)?;
             }
-            app.run_until(stop).await?;
+            let (first, second) = (Notify::new(), Notify::new());
+            let running = app.run_until(first.notified(), second.notified());
+            let signals = async {
+                signalled().await;
+                first.notify_one();
+                signalled().await;
+                second.notify_one();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                ended = running => ended?,
+                () = signals => {}
+            }
             Ok(ExitCode::SUCCESS)
         })
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{DatabaseArgs, SettingsArgs, complain, say};
+use super::{DatabaseArgs, ListenArgs, SettingsArgs, complain, say};
 use crate::config::reference;
 
 /// Prints every setting, its value and where it came from; secrets are masked
@@ -15,6 +15,8 @@ pub(super) struct Show {
     /// Print the reference of all settings as Markdown instead
     #[arg(long)]
     reference: bool,
+    #[command(flatten)]
+    listen: ListenArgs,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
@@ -27,7 +29,7 @@ impl Show {
             say(reference().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let loaded = self.settings.load(&self.database.flags())?;
+        let loaded = self.settings.load(&[self.listen.flags(), self.database.flags()].concat())?;
         let width = loaded.shown.iter().map(|shown| shown.name.len()).max().unwrap_or(0);
         for shown in &loaded.shown {
             let value = if shown.value.is_empty() { "(not set)" } else { &shown.value };

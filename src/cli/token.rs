@@ -48,7 +48,7 @@ impl Token {
         let config = self.settings.load(&[("signing_key", &self.signing_key)])?.config?;
         let path = match &config.signing_key {
             Some(path) => path.clone(),
-            None => signing_key_path(&config, &DataDir::peek(&config.data_dir)?),
+            None => signing_key_path(&DataDir::peek(&config.data_dir)?),
         };
         let issue = Issue {
             account: self.account,

@@ -226,7 +226,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
     let log = r.value(
         setting(
             "log",
-            "info,actix_server=warn,refinery_core=warn",
+            "info,actix_server=warn,refinery_core=warn,sqlx=warn",
             "What the log shows, such as info or widget_registry=debug,warn.",
         ),
         log_filter,
@@ -282,9 +282,7 @@ fn database(r: &mut Reader) -> Option<Database> {
         }
         Some(url) => Some(Database::External { url, direct_url, pooler }),
         None if direct_url.is_some() || pooler => {
-            r.mistake(
-                "database_url: is not set, but database_direct_url or database_pooler is; set all or none".to_owned(),
-            );
+            r.mistake("database_url: is not set, but database_direct_url or database_pooler is; set it too".to_owned());
             None
         }
         None => Some(Database::Embedded { bin_dir }),

@@ -68,7 +68,7 @@ fn key_source(text: &str) -> Result<KeySource, String> {
         let (name, value) = pair.split_once('=').ok_or(SHAPE)?;
         let value = value.trim().to_owned();
         match name.trim() {
-            "jwks" => return Ok(KeySource::Jwks(PathBuf::from(value))),
+            "jwks" if !text.contains(',') => return Ok(KeySource::Jwks(PathBuf::from(value))),
             "kid" => kid = Some(value),
             "algorithm" => algorithm = Some(value.parse()?),
             "file" => file = Some(PathBuf::from(value)),

@@ -7,6 +7,15 @@ use std::fmt;
 /// The prefix of every environment variable of ours.
 const PREFIX: &str = "WIDGET_REGISTRY_";
 
+/// Variables that begin alike and are no settings: those of other commands, and those that Kubernetes makes for a service that is
+/// named after us. A star stands for any end.
+const OTHERS: [&str; 6] = ["CONFIG", "SERVER", "TOKEN", "BIN", "SERVICE_*", "PORT*"];
+
+fn is_or_begins(variable: &str, other: &str) -> bool {
+    let name = variable.trim_start_matches(PREFIX);
+    other.strip_suffix('*').map_or(name == other, |beginning| name.starts_with(beginning))
+}
+
 /// Where settings can come from, in the order in which they win.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -127,11 +136,22 @@ impl Reader {
                     .push(format!("{key}: there is no such setting (file); `widget-registry config` lists all"));
             }
         }
+        let known: BTreeSet<String> = self.known.iter().map(|name| variable_of(name)).collect();
+        for variable in self.sources.environment.keys().filter(|variable| variable.starts_with(PREFIX)) {
+            if !known.contains(variable) && !OTHERS.iter().any(|other| is_or_begins(variable, other)) {
+                self.mistakes.push(format!(
+                    "{variable}: there is no such setting (environment); `widget-registry config` lists all"
+                ));
+            }
+        }
         (self.shown, self.mistakes)
     }
 
     fn find(&mut self, setting: Setting) -> (String, Origin) {
         self.known.insert(setting.name);
+        if self.sources.flags.get(setting.name).is_some_and(String::is_empty) {
+            self.mistakes.push(format!("{}: the flag is empty; leave it out when nothing is meant", setting.name));
+        }
         let (text, origin) = self.look_up(setting.name).unwrap_or((setting.default.to_owned(), Origin::Default));
         let value = if setting.secret && !text.is_empty() { "(secret)".to_owned() } else { text.clone() };
         self.shown.push(Shown {

@@ -105,6 +105,7 @@ pub struct ContinuationBody<'a> {
         (status = 400, description = "Values break rules"),
         (status = 403, description = "`account_id` is not the token's account"),
         (status = 404, description = "The account does not see the widget"),
+        (status = 409, description = "The reference names a record of another widget or entity"),
     ),
 )]
 pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
@@ -126,6 +127,13 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
     // Only a reference that exists keeps a record from being opened.
     let reference = opening.reference.as_deref().unwrap_or_default();
     let found = store::find_by_reference(pool, caller.account, bot, reference).await?.ok_or(Problem::NoContinuation)?;
+    let same = (found.widget_code.as_str(), found.entity_type.as_str(), found.entity_id)
+        == (code.as_str(), opening.entity_type.as_str(), opening.entity_id);
+    if !same {
+        return Err(Problem::Conflict(format!(
+            "The reference `{reference}` names a record of another widget or entity"
+        )));
+    }
     answer(StatusCode::OK, found.id, found.expires_at, found.state)
 }
 

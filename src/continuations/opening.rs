@@ -44,7 +44,10 @@ impl Opening {
         let root = body.and_then(|body| json::members(body.root()));
         let members = root.ok_or_else(|| vec![FieldError::new("", Violation::InvalidType(Expected::Object))])?;
         let mut errors = Vec::new();
-        let value = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+        let value = |name: &str| {
+            let found = members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+            found.filter(|value| json::kind(value) != Kind::Null)
+        };
         let account_id = value("account_id").and_then(|value| positive("account_id", value, &mut errors));
         let code = required("widget_code", value("widget_code"), &mut errors, text);
         let (entity_type, entity_id) = entity(value("entity"), &mut errors);
@@ -52,8 +55,7 @@ impl Opening {
         if timeout.flatten().is_some_and(|seconds| seconds > MOST_TIMEOUT) {
             errors.push(FieldError::new("timeout_seconds", Violation::NotSupportedChoice));
         }
-        let reference = value("reference").filter(|value| json::kind(value) != Kind::Null);
-        let reference = reference.and_then(|value| short("reference", value, REFERENCE, &mut errors));
+        let reference = value("reference").and_then(|value| short("reference", value, REFERENCE, &mut errors));
         for (key, _) in members.iter().filter(|(key, _)| !KNOWN.contains(&key.as_ref())) {
             errors.push(FieldError::new(key.as_ref(), Violation::NotExpected));
         }

@@ -243,7 +243,7 @@ pub async fn claimed_digest(
 pub async fn forget_keys(connection: &mut PgConnection, account: AccountId) -> Result<(), Failure> {
     sqlx::query(
         "DELETE FROM idempotency_keys WHERE account_id = $1 AND key IN (SELECT key FROM idempotency_keys \
-         WHERE account_id = $1 AND created_at <= now() - interval '24 hours' ORDER BY created_at LIMIT 10)",
+         WHERE account_id = $1 AND created_at <= now() - interval '24 hours' ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED)",
     )
     .bind(account.get())
     .execute(connection)

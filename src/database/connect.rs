@@ -91,6 +91,8 @@ pub async fn migrate_only(config: &Config) -> Result<Migrated, ConnectError> {
         }
         Database::External { url, direct_url, .. } => {
             let direct = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
+            // A pooler refuses the parameters, and so is found before its session holds the lock.
+            pooler::probe(&with_timeouts(direct.clone(), &config.limits)).await.map_err(unreachable)??;
             Ok(migrations::run(&direct).await?)
         }
     }

@@ -80,11 +80,16 @@ pub fn fingerprint() -> String {
 /// When the database is newer than this program, does not answer, or refuses a statement; a migration is applied whole or not.
 pub async fn run(options: &PgConnectOptions) -> Result<Migrated, MigrationError> {
     let mut connection = options.clone().extra_float_digits(None).connect().await?;
+    // Limits of the role are for requests: the lock is waited for, and a migration takes the time that it takes.
+    for setting in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
+        sqlx::query("SELECT set_config($1, '0', false)").bind(setting).execute(&mut connection).await?;
+    }
     sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut connection).await?;
-    // An error drops the connection, which ends the session and with it the lock.
-    let migrated = apply(&mut connection).await?;
-    // A pooler that nobody told us of would keep the session.
-    sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut connection).await?;
+    let outcome = apply(&mut connection).await;
+    // A dead connection has lost the lock with its session; any other must give it back, for a session can outlive us in a pooler.
+    let released = sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut connection).await;
+    let migrated = outcome?;
+    released?;
     connection.close().await?;
     Ok(migrated)
 }

@@ -47,26 +47,15 @@ impl From<sqlx::Error> for Failure {
         use sqlx::Error as E;
         let temporary = match &error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => true,
-            // Connection lost, serialisation, resources, operator's intervention or a timeout, lock not available.
+            // Connection lost, login refused, database missing, serialisation, resources, operator's intervention or a timeout;
+            // read only after a failover, idle too long, lock not available.
             E::Database(from) => from.code().is_some_and(|code| {
-                ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
-                    || code == "55P03"
-                    || code == "25P03"
+                ["08", "28", "3D", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+                    || ["25006", "25P03", "55P03"].contains(&code.as_ref())
             }),
             _ => false,
         };
         if temporary { Self::Unavailable(error) } else { Self::Unexpected(error) }
-    }
-}
-
-impl Failure {
-    /// The name of the constraint that the statement broke.
-    #[must_use]
-    pub fn constraint(&self) -> Option<&str> {
-        match self {
-            Self::Unexpected(sqlx::Error::Database(error)) => error.constraint(),
-            _ => None,
-        }
     }
 }
 

@@ -34,7 +34,8 @@ impl Query {
         self.0
     }
 
-    /// A parameter that is a whole number from 1 to `most`; `default` when it is not there.
+    /// A parameter that is a whole number from 1 to `most`; `default` when it is not there. A number that is too large for the
+    /// machine counts as the largest.
     ///
     /// # Errors
     ///
@@ -42,7 +43,7 @@ impl Query {
     pub fn positive(&self, name: &str, default: u64, most: u64) -> Result<u64, Problem> {
         let Some(text) = self.get(name)? else { return Ok(default) };
         let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let value = text.parse().ok().filter(|value| plain && (1..=most).contains(value));
+        let value = plain.then(|| text.parse().unwrap_or(u64::MAX)).filter(|value| (1..=most).contains(value));
         value.ok_or_else(|| {
             Problem::Malformed(format!("The parameter `{name}` must be a whole number from 1 to {most}"))
         })

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -40,7 +39,6 @@ pub struct Shared {
     /// Places for reading archives.
     pub archives: Arc<Semaphore>,
     rate: Option<Rate>,
-    stopping: AtomicBool,
 }
 
 impl Shared {
@@ -52,7 +50,6 @@ impl Shared {
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
             rate: config.rate.map(Rate::new),
-            stopping: AtomicBool::new(false),
             config,
             pool,
             verifier,
@@ -65,17 +62,6 @@ impl Shared {
     #[must_use]
     pub fn wait_for_rate(&self, caller: &Caller) -> Option<u64> {
         self.rate.as_ref().and_then(|rate| rate.wait(caller))
-    }
-
-    /// Says that the service is about to stop: it is no longer ready, while requests are still answered.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the service is about to stop.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/registry/v1/installs`: what an account's administrators set on an installed widget beyond its settings.
 
 use actix_web::HttpResponse;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{self, LeadSource};
@@ -14,7 +14,7 @@ use crate::http::route::{Call, Json, Usual};
 use crate::http::violation::{Expected, FieldError, Violation};
 
 /// The pipeline in which a widget is a lead source.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct LeadSourceBody {
     /// A positive number, or null for none.
     #[schema(minimum = 1)]

@@ -105,7 +105,8 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
 /// Installs a widget that the caller sees, or replaces the settings of an install. Returns the install's pipeline, or `None`
 /// when the caller does not see the widget any more.
 ///
-/// Visibility is judged in the same statement, and against a row lock that a change of visibility has to wait for.
+/// Visibility is judged in the same statement, under a lock that whoever hides a widget has to wait for (`FOR UPDATE`); publishing,
+/// which hides nothing, takes a weaker one and waits for nobody.
 ///
 /// # Errors
 ///

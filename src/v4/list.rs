@@ -55,7 +55,8 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let count = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut sightings = store::visible_page(&call.shared.pool, &call.who.0, offset, count).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let has_next = sightings.len() > wanted;
+    // A link must lead somewhere: the highest page is the last.
+    let has_next = sightings.len() > wanted && page < limits.page;
     sightings.truncate(wanted);
     let view = View::of(&call);
     let widgets = sightings.iter().map(|sighting| view.model(sighting, None)).collect();

@@ -31,7 +31,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn set(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn set(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.settings.push((name, value.to_string()));
         self
     }
@@ -88,9 +88,12 @@ impl TestApp {
         let pool = PgPool::connect_with(database.options()).await.unwrap();
         let url = format!("http://{}", app.address);
         let (stop, stopped) = oneshot::channel();
-        let ended = actix_web::rt::spawn(app.run_until(async move {
-            let _ = stopped.await;
-        }));
+        let ended = actix_web::rt::spawn(app.run_until(
+            async move {
+                let _ = stopped.await;
+            },
+            std::future::pending(),
+        ));
         let http = reqwest::Client::builder().http1_only().build().unwrap();
         (Self { url, pool, key, data_dir, ahead, http }, stop, ended)
     }

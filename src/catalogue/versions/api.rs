@@ -1,7 +1,7 @@
 //! `/registry/v1/widgets/{code}/versions` and `/current`.
 
 use actix_web::HttpResponse;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -97,7 +97,7 @@ pub struct FileBody {
 }
 
 /// Which version is current.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CurrentBody {
     /// The version; null when every version is yanked.
     version: Option<String>,
