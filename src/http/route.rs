@@ -62,11 +62,11 @@ impl<P, B> Call<P, B> {
         origin::of_request(&self.request, config.public_url.as_ref(), &config.trusted_proxies)
     }
 
-    /// The languages of `Accept-Language`, the most wanted first, at most 16.
+    /// The languages of `Accept-Language`, the most wanted first, at most 16. Several lines count as one list (RFC 9110, 5.3).
     #[must_use]
     pub fn languages(&self) -> Vec<String> {
-        let value = self.request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        languages(value.unwrap_or_default())
+        let lines = self.request.headers().get_all(header::ACCEPT_LANGUAGE).filter_map(|value| value.to_str().ok());
+        languages(&lines.collect::<Vec<_>>().join(","))
     }
 
     /// A header's value when it stands there exactly once and is text.
@@ -89,7 +89,7 @@ fn languages(accept: &str) -> Vec<String> {
         .split(',')
         .filter_map(|item| {
             let (tag, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-            let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
+            let weight: f32 = weight.trim().strip_prefix(['q', 'Q'])?.strip_prefix('=')?.parse().ok()?;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0…1000")]
             let weight = (weight.clamp(0.0, 1.0) * 1_000.0) as u16;
             (weight > 0 && tag.trim() != "*").then_some((weight, tag.trim()))
@@ -313,6 +313,7 @@ mod tests {
     fn languages_come_by_weight() {
         assert_eq!(languages("ru;q=0.5, en-US, es;q=0.9, *;q=0.1, de;q=0"), ["en-US", "es", "ru"]);
         assert!(languages("").iter().all(String::is_empty));
-        assert_eq!(languages("en;q=NaN, fr;q=x"), Vec::<String>::new());
+        assert_eq!(languages("en;q=NaN, fr;q=x, es;w=1, de;qq=1"), Vec::<String>::new());
+        assert_eq!(languages("en;Q=0.5, ru;Q=0.9"), ["ru", "en"]);
     }
 }
