@@ -1,3 +1,4 @@
 //! The five methods.
 
 mod examples;
+mod races;
