@@ -2,3 +2,4 @@
 
 mod examples;
 mod races;
+mod roundtrip;
