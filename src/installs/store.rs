@@ -105,8 +105,9 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
 /// Installs a widget that the caller sees, or replaces the settings of an install. Returns the install's pipeline, or `None`
 /// when the caller does not see the widget any more.
 ///
-/// Visibility is judged in the same statement, under a lock that whoever hides a widget has to wait for (`FOR UPDATE`); publishing,
-/// which hides nothing, takes a weaker one and waits for nobody.
+/// Visibility is judged in the same statement, under two locks: one that whoever hides a widget has to wait for (`FOR UPDATE`;
+/// publishing, which hides nothing, takes a weaker one and waits for nobody), and one that an uninstall has to wait for: otherwise an
+/// install could bring back a widget that only the install just removed had shown.
 ///
 /// # Errors
 ///
@@ -121,7 +122,7 @@ pub async fn install(
         "INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
          SELECT $1, w.id, $4::text::json, $2 FROM widgets w \
          WHERE w.id = $3 AND (w.visibility = 'public' OR (w.owner_account_id = $1 AND w.owner_user_id = $2) \
-           OR EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id)) \
+           OR EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id FOR UPDATE)) \
          FOR KEY SHARE OF w \
          ON CONFLICT ON CONSTRAINT installs_pkey \
          DO UPDATE SET settings = excluded.settings, updated_at = excluded.updated_at \

@@ -1,16 +1,8 @@
 //! The five methods.
-
-use uuid::Uuid;
-
 use crate::support::{Client, Sample};
-
-mod envelope;
-mod examples;
-mod model;
-
+use uuid::Uuid;
 /// The integration whose widget a test publishes.
 const OWN: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
-
 /// Publishes a sample with further parameters; returns its id.
 async fn publish_with(publisher: &Client, sample: &Sample, parameters: &str) -> i64 {
     let path = format!("/registry/v1/widgets?code={}&{parameters}", sample.code);
@@ -18,3 +10,9 @@ async fn publish_with(publisher: &Client, sample: &Sample, parameters: &str) -> 
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.json()["id"].as_i64().unwrap()
 }
+
+mod envelope;
+mod examples;
+mod model;
+mod races;
+mod roundtrip;
