@@ -58,6 +58,8 @@ struct ProblemModel {
         crate::catalogue::versions::api::restore,
         crate::catalogue::versions::api::pin,
         crate::files::api::show,
+        crate::installs::api::plan_version,
+        crate::installs::api::list,
         crate::installs::api::set_lead_source,
         crate::continuations::api::open,
         crate::continuations::api::show,

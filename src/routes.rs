@@ -31,6 +31,8 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/restore", versions::restore),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/current",                    versions::pin),
+        Route::new(Method::POST,   "/registry/v1/widgets/{code}/plan",                       installs::api::plan_version),
+        Route::new(Method::GET,    "/registry/v1/installs",                                  installs::api::list),
         Route::new(Method::PUT,    "/registry/v1/installs/{code}/lead-source",               installs::api::set_lead_source),
         Route::new(Method::POST,   "/registry/v1/{bot_type}/{bot_id}/continuations",         continuations::api::open),
         Route::new(Method::GET,    "/registry/v1/continuations/{continue_id}",               continuations::api::show),

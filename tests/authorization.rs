@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 18] = [
+const TABLE: [(&str, &str, [u16; 11]); 20] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -44,6 +44,8 @@ const TABLE: [(&str, &str, [u16; 11]); 18] = [
     ("POST",   "/registry/v1/widgets/{code}/versions/{version}/restore",       [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("PUT",    "/registry/v1/widgets/{code}/current",                          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("GET",    "/widgets/{code}/{version}/{path}",                             [404,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
+    ("POST",   "/registry/v1/widgets/{code}/plan",                             [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/installs",                                        [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("PUT",    "/registry/v1/installs/{code}/lead-source",                     [401,  401,  401,  401,  404,  403,  200,  200,  200,  200,  200]),
     ("POST",   "/registry/v1/{bot_type}/{bot_id}/continuations",               [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
     ("GET",    "/registry/v1/continuations/{continue_id}",                     [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
@@ -107,6 +109,9 @@ async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer 
     match (method, path) {
         ("POST", "/registry/v1/widgets") => {
             client.post_bytes("/registry/v1/widgets?code=one_widget", "application/zip", sample().zip()).await
+        }
+        ("POST", "/registry/v1/widgets/{code}/plan") => {
+            client.post_bytes(&address, "application/zip", sample().zip()).await
         }
         ("POST", "/registry/v1/{bot_type}/{bot_id}/continuations") => {
             client.post(&address, r#"{"widget_code":"one_widget","entity":{"type":"leads","id":1}}"#).await

@@ -3,6 +3,7 @@
     unreachable_pub,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     clippy::panic,
     clippy::unwrap_used,
     reason = "tests fail by panicking, and nobody reads their documentation elsewhere"
@@ -16,6 +17,7 @@ mod authorization;
 mod embedded;
 mod files;
 mod migrations;
+mod plan;
 mod program;
 mod v4;
 mod versions;

@@ -115,7 +115,11 @@ fn unreadable(error: &dyn std::fmt::Display) -> Problem {
 }
 
 /// Reads the archive away from the threads that answer requests, few at a time.
-async fn inspect(call: &Call<Publisher, Upload>) -> Result<(Package, Vec<Finding>), Problem> {
+///
+/// # Errors
+///
+/// 400 with everything that was found, when the archive is refused.
+pub(crate) async fn inspect(call: &Call<Publisher, Upload>) -> Result<(Package, Vec<Finding>), Problem> {
     let turn = call.shared.archives.clone().acquire_owned().await.map_err(|error| unreadable(&error))?;
     let file = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
     let limits = call.shared.config.limits.archive;

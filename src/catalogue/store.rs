@@ -308,3 +308,39 @@ async fn visible(
     .await?;
     row.map(|row| Ok((WidgetId(row.try_get("id")?), row.try_get("current_version")?))).transpose()
 }
+
+/// A widget as a plan for its next version sees it.
+#[derive(Debug)]
+pub struct Published {
+    /// Its number.
+    pub id: WidgetId,
+    /// Who may publish further versions.
+    pub owner: Owner,
+    /// The current version and its template; `None` when all are yanked.
+    pub current: Option<(Version, Template)>,
+}
+
+/// A widget by its code, whoever asks.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn published(pool: &Pool, code: &WidgetCode) -> Result<Option<Published>, Failure> {
+    let row = sqlx::query(
+        "SELECT w.id, w.owner_account_id, w.owner_user_id, v.version, v.template::text AS template FROM widgets w \
+         LEFT JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version WHERE w.code = $1",
+    )
+    .bind(code.as_str())
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let corrupt = |why: String| Failure::Corrupt { table: "widget_versions", row: code.to_string(), why };
+    let (version, template): (Option<&str>, Option<&str>) = (row.try_get("version")?, row.try_get("template")?);
+    let current = version.zip(template).map(|(version, template)| {
+        let version = version.parse().map_err(|why| corrupt(format!("version: {why}")))?;
+        let template = serde_json::from_str(template).map_err(|why| corrupt(format!("template: {why}")))?;
+        Ok::<_, Failure>((version, template))
+    });
+    let owner = owner(&row, "widgets", code.as_str())?;
+    Ok(Some(Published { id: WidgetId(row.try_get("id")?), owner, current: current.transpose()? }))
+}

@@ -2,15 +2,21 @@
 
 use actix_web::HttpResponse;
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::store::{self, LeadSource};
-use crate::archive::WidgetCode;
-use crate::http::caller::Admin;
+use super::fit::{Difference, Tally, misfits};
+use super::plan::{Plan, PlanError, plan};
+use super::store::{self, Installed, LeadSource};
+use crate::archive::{Finding, SettingType, WidgetCode};
+use crate::catalogue::Owner;
+use crate::catalogue::api::inspect;
+use crate::http::caller::{Admin, Publisher, User};
 use crate::http::hal;
 use crate::http::json::{self, Document, Kind};
 use crate::http::problem::Problem;
-use crate::http::route::{Call, Json, Usual};
+use crate::http::route::{Call, Json, NoBody, Usual};
+use crate::http::upload::Upload;
 use crate::http::violation::{Expected, FieldError, Violation};
 
 /// The pipeline in which a widget is a lead source.
@@ -64,5 +70,161 @@ fn pipeline(body: Option<&Document>) -> Result<Option<i64>, FieldError> {
         (_, Some(id)) if id > 0 => Ok(Some(id)),
         (_, Some(_)) => Err(FieldError::new(NAME, Violation::TooLow)),
         _ => Err(FieldError::new(NAME, Violation::InvalidType(Expected::Int))),
+    }
+}
+
+/// Installs on a page.
+const PAGE: i64 = 100;
+
+/// The account's installs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InstallsBody {
+    /// By widget id.
+    installs: Vec<InstalledBody>,
+    /// The value of `after` for the next page; null on the last.
+    next: Option<String>,
+}
+
+/// A widget in the account.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InstalledBody {
+    id: i64,
+    code: String,
+    /// The widget's current version.
+    version: String,
+    pipeline_id: Option<i64>,
+    installed_by_user_id: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    installed_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: OffsetDateTime,
+    /// What would be wrong with the settings if they were given for the current version: `code`, `path`, `detail`. The install works
+    /// on; installing again with these mended makes it fit.
+    #[schema(value_type = Vec<Object>)]
+    misfits: Vec<FieldError>,
+}
+
+/// Lists what the account has installed, and whose settings no longer fit the current version.
+#[utoipa::path(
+    get, path = "/registry/v1/installs", tag = "installs", operation_id = "list_installs",
+    params(("after" = Option<i64>, Query, description = "`next` of the page before", minimum = 1)),
+    responses((status = 200, description = "At most 100 installs, by widget id", body = InstallsBody)),
+)]
+pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Problem> {
+    let query = call.query();
+    let after = query.positive("after", 0, i64::MAX.unsigned_abs())?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut found = store::list(&call.shared.pool, call.who.0.account, after, PAGE + 1).await?;
+    let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let more = found.len() > page;
+    found.truncate(page);
+    let next = found.last().filter(|_| more).map(|last| last.widget.id.0.to_string());
+    let limits = &call.shared.config.limits;
+    let body = |installed: Installed| InstalledBody {
+        misfits: misfits(&installed.widget.template, &installed.settings, limits),
+        id: installed.widget.id.0,
+        code: installed.widget.code.to_string(),
+        version: installed.widget.version.to_string(),
+        pipeline_id: installed.pipeline_id,
+        installed_by_user_id: installed.installed_by_user_id,
+        installed_at: installed.installed_at,
+        updated_at: installed.updated_at,
+    };
+    hal::json(HttpResponse::Ok(), &InstallsBody { installs: found.into_iter().map(body).collect(), next })
+}
+
+/// What publishing an archive would change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PlanBody {
+    /// The version of the archive.
+    version: String,
+    /// The version that is current now; null when there is none.
+    current: Option<String>,
+    /// Keys of settings that only the archive has.
+    added: Vec<String>,
+    /// Keys of settings that only the current version has.
+    removed: Vec<String>,
+    /// Settings whose type changes.
+    retyped: Vec<RetypedBody>,
+    /// Keys of settings that are required only by the archive.
+    newly_required: Vec<String>,
+    /// Accounts that have the widget installed.
+    installs: u64,
+    /// Accounts whose settings would no longer fit.
+    unfit: u64,
+    /// Why they would not, by setting.
+    reasons: Vec<ReasonBody>,
+    /// Warnings of the archive.
+    #[schema(value_type = Vec<Object>)]
+    findings: Vec<Finding>,
+}
+
+/// A setting whose type changes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RetypedBody {
+    key: String,
+    #[schema(value_type = String)]
+    from: SettingType,
+    #[schema(value_type = String)]
+    to: SettingType,
+}
+
+/// Why settings would not fit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReasonBody {
+    /// The setting's key.
+    key: String,
+    /// As in `validation-errors`, such as `FieldMissing`.
+    code: &'static str,
+    /// How many accounts.
+    accounts: u64,
+}
+
+/// Tells what publishing an archive would change, and stores nothing.
+#[utoipa::path(
+    post, path = "/registry/v1/widgets/{code}/plan", tag = "publishing", operation_id = "plan_version",
+    params(("code" = String, Path, description = "The widget's code")),
+    request_body(content = Vec<u8>, content_type = "application/zip"),
+    responses(
+        (status = 200, description = "What would change", body = PlanBody),
+        (status = 400, description = "The archive would be refused: `findings` has everything that is wrong with it"),
+        (status = 404, description = "The code is none"),
+        (status = 409, description = "The code is somebody else's"),
+    ),
+)]
+pub(crate) async fn plan_version(call: Call<Publisher, Upload>) -> Result<HttpResponse, Problem> {
+    let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
+    let (package, findings) = inspect(&call).await?;
+    let publisher = Owner { account: call.who.0.account, user: call.who.0.user };
+    let limits = &call.shared.config.limits;
+    let Plan { current, difference, tally } =
+        plan(&call.shared.pool, publisher, &code, &package.manifest, limits).await?;
+    let Difference { added, removed, retyped, newly_required } = difference;
+    let Tally { installs, unfit, reasons } = tally;
+    hal::json(
+        HttpResponse::Ok(),
+        &PlanBody {
+            version: package.manifest.version.to_string(),
+            current: current.map(|version| version.to_string()),
+            added,
+            removed,
+            retyped: retyped.into_iter().map(|(key, from, to)| RetypedBody { key, from, to }).collect(),
+            newly_required,
+            installs,
+            unfit,
+            reasons: reasons.into_iter().map(|((key, code), accounts)| ReasonBody { key, code, accounts }).collect(),
+            findings,
+        },
+    )
+}
+
+impl From<PlanError> for Problem {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::ForeignCode(_) => Self::Conflict(error.to_string()),
+            PlanError::Database(failure) => failure.into(),
+        }
     }
 }

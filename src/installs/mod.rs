@@ -1,6 +1,8 @@
 //! Installs: a widget in an account, its settings and what they must look like.
 
 pub mod api;
+pub mod fit;
+mod plan;
 pub mod settings;
 pub mod store;
 

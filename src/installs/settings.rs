@@ -22,7 +22,20 @@ impl Settings {
     ///
     /// Everything that is wrong with it: first by the template's fields, then fields that the template does not have.
     pub fn check(template: &Template, body: Option<&Document>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
-        let given = match body.map(Document::root) {
+        Self::check_value(template, body.map(Document::root), limits)
+    }
+
+    /// [`Settings::check`] for a value that was checked to its last member before, such as stored settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::check`].
+    pub(super) fn check_value(
+        template: &Template,
+        value: Option<&RawValue>,
+        limits: &Limits,
+    ) -> Result<Self, Vec<FieldError>> {
+        let given = match value {
             None => Vec::new(),
             Some(root) => object("", root).map_err(|error| vec![error])?,
         };

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
 
 use super::settings::Settings;
 use crate::archive::WidgetCode;
@@ -94,11 +95,7 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
         return Ok(Sighting { widget, install: None });
     }
     let settings: Option<String> = row.try_get("settings")?;
-    let settings = settings.map(RawValue::from_string).transpose().map_err(|why| Failure::Corrupt {
-        table: "installs",
-        row: widget.code.to_string(),
-        why: format!("settings: {why}"),
-    })?;
+    let settings = settings.map(|settings| stored_settings(settings, widget.code.as_str())).transpose()?;
     Ok(Sighting { widget, install: Some(Install { pipeline_id: row.try_get("pipeline_id")?, settings }) })
 }
 
@@ -196,4 +193,90 @@ pub async fn set_lead_source(
         (false, false) => LeadSource::NotInstalled,
         (true, false) => LeadSource::NotPossible,
     })
+}
+
+/// The settings of every account that has a widget installed, in the order of accounts, at most `count` after one.
+///
+/// The one statement that names no account: it serves the widget's owner, who learns numbers and no settings.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn settings_of_accounts(
+    pool: &Pool,
+    widget: WidgetId,
+    after: i64,
+    count: i64,
+) -> Result<Vec<(i64, Box<RawValue>)>, Failure> {
+    let rows = sqlx::query(
+        "SELECT account_id, settings::text AS settings FROM installs \
+         WHERE widget_id = $1 AND account_id > $2 ORDER BY account_id LIMIT $3",
+    )
+    .bind(widget.0)
+    .bind(after)
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let account: i64 = row.try_get("account_id")?;
+            Ok((account, stored_settings(row.try_get("settings")?, &account.to_string())?))
+        })
+        .collect()
+}
+
+fn stored_settings(text: String, row: &str) -> Result<Box<RawValue>, Failure> {
+    let corrupt = |why| Failure::Corrupt { table: "installs", row: row.to_owned(), why: format!("settings: {why}") };
+    RawValue::from_string(text).map_err(corrupt)
+}
+
+/// A widget in an account, as the account's own list of installs shows it.
+#[derive(Debug)]
+pub struct Installed {
+    /// The widget in its current version.
+    pub widget: Widget,
+    /// The settings.
+    pub settings: Box<RawValue>,
+    /// The pipeline in which it is a lead source.
+    pub pipeline_id: Option<i64>,
+    /// Who installed it first.
+    pub installed_by_user_id: i64,
+    /// When it was installed first.
+    pub installed_at: OffsetDateTime,
+    /// When settings or lead source changed last.
+    pub updated_at: OffsetDateTime,
+}
+
+/// The account's installs by widget id, at most `count` after one; those of widgets without a current version are left out.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn list(pool: &Pool, account: AccountId, after: i64, count: i64) -> Result<Vec<Installed>, Failure> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        widget_columns!(),
+        ", i.settings::text AS settings, i.pipeline_id, i.installed_by_user_id, i.installed_at, i.updated_at \
+         FROM installs i JOIN widgets w ON w.id = i.widget_id \
+         JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
+         WHERE i.account_id = $1 AND i.widget_id > $2 ORDER BY i.widget_id LIMIT $3"
+    ))
+    .bind(account.get())
+    .bind(after)
+    .bind(count)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let widget = widget(row)?;
+            Ok(Installed {
+                settings: stored_settings(row.try_get("settings")?, widget.code.as_str())?,
+                widget,
+                pipeline_id: row.try_get("pipeline_id")?,
+                installed_by_user_id: row.try_get("installed_by_user_id")?,
+                installed_at: row.try_get("installed_at")?,
+                updated_at: row.try_get("updated_at")?,
+            })
+        })
+        .collect()
 }

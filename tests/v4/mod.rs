@@ -1,4 +1,11 @@
 //! The five methods.
+
+mod envelope;
+mod examples;
+mod model;
+mod races;
+mod roundtrip;
+
 use crate::support::{Client, Sample};
 use uuid::Uuid;
 /// The integration whose widget a test publishes.
@@ -10,9 +17,3 @@ async fn publish_with(publisher: &Client, sample: &Sample, parameters: &str) -> 
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.json()["id"].as_i64().unwrap()
 }
-
-mod envelope;
-mod examples;
-mod model;
-mod races;
-mod roundtrip;

@@ -1,0 +1,88 @@
+//! Whether settings that were given for one version of a widget fit another.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::settings::Settings;
+use crate::archive::SettingType;
+use crate::catalogue::Template;
+use crate::config::Limits;
+use crate::http::violation::{FieldError, Violation};
+
+/// What would be wrong with stored settings if they were given for this template now. A setting that the template has no more is
+/// left out: it does no harm where it is.
+#[must_use]
+pub fn misfits(template: &Template, settings: &RawValue, limits: &Limits) -> Vec<FieldError> {
+    let mut errors = Settings::check_value(template, Some(settings), limits).err().unwrap_or_default();
+    errors.retain(|error| error.violation != Violation::NotExpected || error.path.contains('.'));
+    errors
+}
+
+/// How one template differs from another.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Keys that only the new one has.
+    pub added: Vec<String>,
+    /// Keys that only the old one has.
+    pub removed: Vec<String>,
+    /// Keys whose type changes, with the old and the new one.
+    pub retyped: Vec<(String, SettingType, SettingType)>,
+    /// Keys that are required only now.
+    pub newly_required: Vec<String>,
+}
+
+impl Difference {
+    /// What changes from `old` to `new`, in the order of the fields.
+    #[must_use]
+    pub fn between(old: &Template, new: &Template) -> Self {
+        let before: BTreeMap<&str, _> = old.fields.iter().map(|field| (field.key.as_str(), field)).collect();
+        let mut difference = Self::default();
+        for field in &new.fields {
+            let was = before.get(field.key.as_str());
+            match was {
+                None => difference.added.push(field.key.clone()),
+                Some(was) if was.kind != field.kind => {
+                    difference.retyped.push((field.key.clone(), was.kind, field.kind));
+                }
+                Some(_) => {}
+            }
+            if field.is_required && was.is_none_or(|was| !was.is_required) {
+                difference.newly_required.push(field.key.clone());
+            }
+        }
+        let stays = |key: &str| new.fields.iter().any(|field| field.key == key);
+        difference.removed = old.fields.iter().map(|field| field.key.clone()).filter(|key| !stays(key)).collect();
+        difference
+    }
+}
+
+/// How many accounts have settings that do not fit, and why.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Accounts that have the widget installed.
+    pub installs: u64,
+    /// Those whose settings do not fit.
+    pub unfit: u64,
+    /// By setting and code, how many accounts.
+    pub reasons: BTreeMap<(String, &'static str), u64>,
+}
+
+impl Tally {
+    /// Counts one account.
+    pub fn count(&mut self, misfits: &[FieldError]) {
+        self.installs += 1;
+        self.unfit += u64::from(!misfits.is_empty());
+        let mut reasons: Vec<_> = misfits.iter().map(|error| (setting_of(error), error.violation.code())).collect();
+        // Ten wrong entries of one setting are one reason.
+        reasons.sort_unstable();
+        reasons.dedup();
+        for reason in reasons {
+            *self.reasons.entry(reason).or_default() += 1;
+        }
+    }
+}
+
+fn setting_of(error: &FieldError) -> String {
+    error.path.split('.').next().unwrap_or_default().to_owned()
+}
