@@ -45,7 +45,7 @@ pub(crate) fn of_request(request: &HttpRequest, public_url: Option<&PublicOrigin
     };
     let host = forwarded("x-forwarded-host")
         .filter(|host| is_host(host))
-        .or_else(|| last_value(request.headers(), "host").filter(|host| is_host(host)))
+        .or_else(|| request.headers().get("host")?.to_str().ok().filter(|host| is_host(host)).map(str::to_owned))
         .unwrap_or_else(|| request.app_config().local_addr().to_string());
     format!("{scheme}://{host}")
 }
@@ -74,8 +74,12 @@ fn is_host(text: &str) -> bool {
         None => text.split_once(':').map_or((text, ""), |(name, _)| (name, text.trim_start_matches(name))),
     };
     let name_fits = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'));
-    let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
     name_fits && port_fits
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]
@@ -87,7 +91,9 @@ mod tests {
         for good in ["a", "a.b-c.test", "127.0.0.1:80", "localhost:65535", "[::1]", "[::1]:8080", "a_b"] {
             assert!(is_host(good), "{good}");
         }
-        for bad in ["", ":80", "a:", "a:99999", "a b", "a/b", "a\"b", "[::1", "[x]:1", "a:1:2", "a@b", "é"] {
+        for bad in
+            ["", ":80", "a:", "a:99999", "a:+80", "a,b", "a b", "a/b", "a\"b", "[::1", "[x]:1", "a:1:2", "a@b", "é"]
+        {
             assert!(!is_host(bad), "{bad}");
         }
     }

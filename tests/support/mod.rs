@@ -3,10 +3,14 @@
 pub mod app;
 pub mod client;
 pub mod cluster;
+mod contents;
+mod locks;
+pub mod raw;
 pub mod sample;
 pub mod tokens;
 
 pub use app::{Setup, TestApp, test, test_with};
 pub use client::{Answer, Client};
+pub use raw::Raw;
 pub use sample::Sample;
 pub use tokens::Claims;

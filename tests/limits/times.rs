@@ -1,0 +1,105 @@
+//! Limits of time: a connection stalls, and what comes back is read to its end.
+
+use crate::support::raw::parse;
+use crate::support::{Answer, Claims, Raw, Setup, TestApp, test_with};
+
+/// The administrator's request to this address, of whose body nothing has come yet.
+fn request(app: &TestApp, path: &str, content_type: &str) -> Raw {
+    let token = Claims::admin(1, 7).scopes(&["publish"]).sign(&app.key, app.now());
+    Raw::new("POST", path).token(&token).header("Content-Type", content_type).unframed()
+}
+
+/// Sends a request that ends too early, and waits for the answer.
+async fn stall(app: &TestApp, request: &Raw) -> Answer {
+    let bytes = app.converse(&request.bytes(), false).await;
+    parse(&bytes).unwrap_or_else(|| panic!("{request:?}: {:?}", String::from_utf8_lossy(&bytes)))
+}
+
+#[test]
+fn head() {
+    test_with(Setup::default().set("limits.head_time", "200ms"), async |app| {
+        for start in ["GET /registry/v1/health/live HTTP/1.1\r\nHost: registry.test\r\n", "GET", "POST / HTTP/1.1\r\nA"]
+        {
+            let bytes = app.converse(start.as_bytes(), false).await;
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(text.starts_with("HTTP/1.1 408 "), "{start:?}: {text:?}");
+        }
+        // Nothing at all is no request, so there is nothing to answer.
+        let silence = app.converse(b"", false).await;
+        assert!(silence.is_empty() || silence.starts_with(b"HTTP/1.1 408 "), "{silence:?}");
+        assert_eq!(app.ask(&Raw::get("/registry/v1/health/live")).await.status, 200);
+    });
+}
+
+#[test]
+fn json_body() {
+    test_with(Setup::default().set("limits.body_time", "100ms"), async |app| {
+        let before = app.contents().await;
+        for path in ["/api/v4/widgets/w", "/api/v4/salesbot/77/continue/1"] {
+            let json = || request(app, path, "application/json");
+            let rows = [
+                json().header("Content-Length", "10"),
+                json().header("Content-Length", "10").body("{}"),
+                json().header("Transfer-Encoding", "chunked"),
+                json().header("Transfer-Encoding", "chunked").body("2\r\n{}\r\n"),
+                json().header("Content-Length", "10").header("Expect", "100-continue"),
+            ];
+            for row in rows {
+                assert_eq!(stall(app, &row).await.problem(408), "The body did not arrive in time");
+            }
+        }
+        assert_eq!(app.contents().await, before);
+        assert_eq!(app.ask(&Raw::get("/registry/v1/health/ready")).await.status, 200);
+    });
+}
+
+#[test]
+fn upload() {
+    test_with(Setup::default().set("limits.upload_time", "100ms").set("limits.uploads", 1), async |app| {
+        let before = app.contents().await;
+        let part = "--b\r\nContent-Disposition: form-data; name=\"archive\"\r\n\r\nPK\x03\x04";
+        let path = "/registry/v1/widgets?code=w";
+        let zip = || request(app, path, "application/zip").header("Content-Length", "1000");
+        let form = || request(app, path, "multipart/form-data; boundary=b").header("Content-Length", "1000");
+        // The one place for uploads is free again each time.
+        for row in [zip(), zip().body("PK\x03\x04"), form(), form().body("--b\r\n"), form().body(part)] {
+            assert_eq!(stall(app, &row).await.problem(408), "The body did not arrive in time");
+        }
+        assert_eq!(app.contents().await, before);
+    });
+}
+
+/// A stalled upload is not cut by the shorter limit of other bodies, and the other way round.
+#[test]
+fn each_body_has_its_own_time() {
+    test_with(Setup::default().set("limits.body_time", "100ms").set("limits.upload_time", "1h"), async |app| {
+        let path = "/registry/v1/widgets?code=w";
+        let upload = request(app, path, "application/zip").header("Content-Length", "4").bytes();
+        let mut stream = app.connect().await;
+        tokio::io::AsyncWriteExt::write_all(&mut stream, &upload).await.unwrap();
+        let json = request(app, "/api/v4/widgets/w", "application/json").header("Content-Length", "10");
+        stall(app, &json).await.problem(408);
+        // The body's time has passed meanwhile; the upload goes on and is judged for what it is.
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"none").await.unwrap();
+        let mut bytes = Vec::new();
+        tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes).await.unwrap();
+        assert!(parse(&bytes).unwrap().problem(400).starts_with("The archive was refused"));
+    });
+}
+
+#[test]
+fn handler() {
+    let setup = Setup::default().set("limits.handler_time", "100ms");
+    test_with(setup.set("limits.lock_time", "1h").set("limits.statement_time", "1h"), async |app| {
+        let lock = app.lock("widgets").await;
+        for path in ["/api/v4/widgets", "/api/v4/widgets/w"] {
+            let answer = app.user().get(path).await;
+            assert_eq!(answer.problem(503), "The request took too long; try again in a moment");
+            assert_eq!(answer.header("retry-after"), "1");
+        }
+        lock.rollback().await.unwrap();
+        app.undisturbed().await;
+        // What was cut keeps neither its connection nor its place.
+        assert_eq!(app.user().get("/api/v4/widgets").await.status, 200);
+    });
+}
