@@ -6,6 +6,7 @@ use crate::support::{Client, Sample};
 
 mod envelope;
 mod examples;
+mod list;
 mod model;
 
 /// The integration whose widget a test publishes.
