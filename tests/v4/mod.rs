@@ -9,6 +9,7 @@ mod examples;
 mod list;
 mod model;
 mod show;
+mod uninstall;
 
 /// The integration whose widget a test publishes.
 const OWN: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
