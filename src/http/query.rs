@@ -42,10 +42,29 @@ impl Query {
     /// 400 when it is something else or given twice.
     pub fn positive(&self, name: &str, default: u64, most: u64) -> Result<u64, Problem> {
         let Some(text) = self.get(name)? else { return Ok(default) };
-        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let value = plain.then(|| text.parse().unwrap_or(u64::MAX)).filter(|value| (1..=most).contains(value));
-        value.ok_or_else(|| {
+        whole(text).filter(|value| (1..=most).contains(value)).ok_or_else(|| {
             Problem::Malformed(format!("The parameter `{name}` must be a whole number from 1 to {most}"))
         })
     }
+
+    /// A parameter that is a positive whole number of any length, of which at most `most` counts; `default` when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// 400 when it is something else or given twice.
+    pub fn capped(&self, name: &str, default: u64, most: u64) -> Result<u64, Problem> {
+        let Some(text) = self.get(name)? else { return Ok(default) };
+        match whole(text) {
+            None | Some(0) => {
+                Err(Problem::Malformed(format!("The parameter `{name}` must be a positive whole number")))
+            }
+            Some(value) => Ok(value.min(most)),
+        }
+    }
+}
+
+/// Decimal digits and nothing else; a number that does not fit counts as the largest that does.
+fn whole(text: &str) -> Option<u64> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().unwrap_or(u64::MAX))
 }

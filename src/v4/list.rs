@@ -49,7 +49,7 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let limits = &call.shared.config.limits;
     let query = call.query();
     let page = query.positive("page", 1, limits.page)?;
-    let limit = query.positive("limit", DEFAULT_LIMIT.min(limits.page_size), u64::MAX)?.min(limits.page_size);
+    let limit = query.capped("limit", DEFAULT_LIMIT.min(limits.page_size), limits.page_size)?;
     // One more than the page holds tells whether there is a next one. Both numbers are bounded by the limits.
     let offset = i64::try_from((page - 1) * limit).unwrap_or(i64::MAX);
     let count = i64::try_from(limit + 1).unwrap_or(i64::MAX);

@@ -2,9 +2,12 @@
 
 mod envelope;
 mod examples;
+mod list;
 mod model;
 mod races;
 mod roundtrip;
+mod show;
+mod uninstall;
 
 use crate::support::{Client, Sample};
 use uuid::Uuid;
