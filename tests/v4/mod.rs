@@ -1,5 +1,6 @@
 //! The five methods.
 
 mod examples;
+mod install;
 mod races;
 mod roundtrip;
