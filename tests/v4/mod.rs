@@ -1,5 +1,6 @@
 //! The five methods.
 
+mod continue_bot;
 mod examples;
 mod install;
 mod races;
