@@ -34,8 +34,7 @@ impl Query {
         self.0
     }
 
-    /// A parameter that is a whole number from 1 to `most`; `default` when it is not there. A number that is too large for the
-    /// machine counts as the largest.
+    /// A parameter that is a whole number from 1 to `most`; `default` when it is not there.
     ///
     /// # Errors
     ///

@@ -1,7 +1,9 @@
 //! The five methods.
 
+mod continue_bot;
 mod envelope;
 mod examples;
+mod install;
 mod list;
 mod model;
 mod races;
@@ -11,6 +13,7 @@ mod uninstall;
 
 use crate::support::{Client, Sample};
 use uuid::Uuid;
+
 /// The integration whose widget a test publishes.
 const OWN: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
 /// Publishes a sample with further parameters; returns its id.

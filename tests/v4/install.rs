@@ -1,0 +1,481 @@
+//! Section 6 of the contract: what an install takes, what it stores and what it answers.
+
+use uuid::Uuid;
+
+use crate::support::{Answer, Claims, Sample, TestApp, test};
+
+const INTEGRATION: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
+
+/// Publishes a widget whose settings this integration may read.
+async fn publish(app: &TestApp, sample: &Sample) {
+    let path = format!("/registry/v1/widgets?code={}&visibility=public&client_uuid={INTEGRATION}", sample.code);
+    let answer = app.admin().post_bytes(&path, "application/zip", sample.zip()).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+/// The bytes of `settings` in an answer; empty when it has none.
+fn settings(answer: &Answer) -> String {
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/hal+json"), "{answer:?}");
+    let text = answer.text();
+    let Some((_, settings)) = text.split_once(r#","settings":"#) else { return String::new() };
+    settings.split_once(r#","_links":"#).unwrap().0.to_owned()
+}
+
+/// What the widget's own integration reads.
+async fn stored(app: &TestApp, code: &str) -> String {
+    let integration = app.caller(Claims::user(1, 8).client(INTEGRATION));
+    settings(&integration.get(&format!("/api/v4/widgets/{code}")).await)
+}
+
+/// Sends each body to a widget with one field: either it is stored and answered as given here, or it is refused with these
+/// errors and nothing is stored.
+async fn each(app: &TestApp, kind: &str, required: bool, table: &[(&str, Result<&str, &[&str]>)]) {
+    let sample = Sample { code: format!("one_{kind}_{required}"), ..Sample::field(kind, required) };
+    publish(app, &sample).await;
+    let path = format!("/api/v4/widgets/{}", sample.code);
+    for (body, expected) in table {
+        let answer = app.admin().post(&path, body).await;
+        match expected {
+            Ok(expected) => {
+                assert_eq!(settings(&answer), *expected, "{kind} {required} {body}");
+                assert_eq!(stored(app, &sample.code).await, *expected, "{kind} {required} {body}");
+                assert_eq!(app.admin().delete(&path).await.status, 204);
+            }
+            Err(expected) => {
+                assert_eq!(answer.violations(), *expected, "{kind} {required} {body}");
+                app.admin().delete(&path).await.problem(404);
+            }
+        }
+    }
+}
+
+#[test]
+fn text_and_pass() {
+    test(async |app| {
+        for kind in ["text", "pass"] {
+            let same: &[(&str, Result<&str, &[&str]>)] = &[
+                (r#"{"field":"x"}"#, Ok(r#"{"field":"x"}"#)),
+                (r#" { "field" : " \u0041\/ж " } "#, Ok(r#"{"field":" \u0041\/ж "}"#)),
+                (r#"{"field":5}"#, Err(&["InvalidType field"])),
+                (r#"{"field":true}"#, Err(&["InvalidType field"])),
+                (r#"{"field":[]}"#, Err(&["InvalidType field"])),
+                (r#"{"field":{}}"#, Err(&["InvalidType field"])),
+            ];
+            each(
+                app,
+                kind,
+                true,
+                &[
+                    same,
+                    &[
+                        ("{}", Err(&["FieldMissing field"])),
+                        ("[]", Err(&["FieldMissing field"])),
+                        ("", Err(&["FieldMissing field"])),
+                        (r#"{"field":null}"#, Err(&["NotBlank field"])),
+                        (r#"{"field":""}"#, Err(&["NotBlank field"])),
+                        (r#"{"field":" \t\u00a0"}"#, Err(&["NotBlank field"])),
+                        (r#"{"Field":"x"}"#, Err(&["FieldMissing field", "NotExpected Field"])),
+                    ],
+                ]
+                .concat(),
+            )
+            .await;
+            each(
+                app,
+                kind,
+                false,
+                &[
+                    same,
+                    &[
+                        ("{}", Ok("{}")),
+                        ("[]", Ok("{}")),
+                        ("", Ok("{}")),
+                        (" \n", Ok("{}")),
+                        (r#"{"field":null}"#, Ok("{}")),
+                        (r#"{"field":""}"#, Ok(r#"{"field":""}"#)),
+                        (r#"{"field":" "}"#, Ok(r#"{"field":" "}"#)),
+                        (r#"{"Field":"x"}"#, Err(&["NotExpected Field"])),
+                    ],
+                ]
+                .concat(),
+            )
+            .await;
+        }
+    });
+}
+
+#[test]
+fn users() {
+    test(async |app| {
+        let same: &[(&str, Result<&str, &[&str]>)] = &[
+            (r#"{"field":{"504141":"1039"}}"#, Ok(r#"{"field":{"504141":"1039"}}"#)),
+            (r#"{"field":{"504141":1039}}"#, Ok(r#"{"field":{"504141":"1039"}}"#)),
+            (r#"{"field":{"7":-5, "5" : "x y"}}"#, Ok(r#"{"field":{"7":"-5","5":"x y"}}"#)),
+            (r#"{"field":{"\u0037":1}}"#, Ok(r#"{"field":{"7":"1"}}"#)),
+            (r#"{"field":{"9223372036854775807":"1"}}"#, Ok(r#"{"field":{"9223372036854775807":"1"}}"#)),
+            (r#"{"field":{"1":12345678901234567890123}}"#, Ok(r#"{"field":{"1":"12345678901234567890123"}}"#)),
+            (
+                r#"{"field":{"0504141":"1","+5":"1","5 ":"1","-1":"1","0":"1","":"1","5.0":"1","9223372036854775808":"1","٥":"1"}}"#,
+                Err(&[
+                    "NotExpected field.0504141",
+                    "NotExpected field.+5",
+                    "NotExpected field.5 ",
+                    "NotExpected field.-1",
+                    "NotExpected field.0",
+                    "NotExpected field.",
+                    "NotExpected field.5.0",
+                    "NotExpected field.9223372036854775808",
+                    "NotExpected field.٥",
+                ]),
+            ),
+            (
+                r#"{"field":{"1":null,"2":true,"3":{},"4":[],"5":1.5,"6":1e3,"7":"fine"}}"#,
+                Err(&[
+                    "InvalidType field.1",
+                    "InvalidType field.2",
+                    "InvalidType field.3",
+                    "InvalidType field.4",
+                    "InvalidType field.5",
+                    "InvalidType field.6",
+                ]),
+            ),
+            (r#"{"field":"1039"}"#, Err(&["InvalidType field"])),
+            (r#"{"field":1039}"#, Err(&["InvalidType field"])),
+            (r#"{"field":["1039"]}"#, Err(&["InvalidType field"])),
+            (r#"{"field":{"1":"1"},"more":1}"#, Err(&["NotExpected more"])),
+        ];
+        each(
+            app,
+            "users",
+            true,
+            &[
+                same,
+                &[
+                    ("{}", Err(&["FieldMissing field"])),
+                    (r#"{"field":null}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":{}}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":[]}"#, Err(&["NotBlank field"])),
+                ],
+            ]
+            .concat(),
+        )
+        .await;
+        each(
+            app,
+            "users",
+            false,
+            &[
+                same,
+                &[
+                    ("{}", Ok("{}")),
+                    (r#"{"field":null}"#, Ok("{}")),
+                    (r#"{"field":{}}"#, Ok(r#"{"field":{}}"#)),
+                    // PHP has one literal for an empty list and an empty map.
+                    (r#"{"field":[ ]}"#, Ok(r#"{"field":{}}"#)),
+                ],
+            ]
+            .concat(),
+        )
+        .await;
+    });
+}
+
+#[test]
+fn users_with_login_and_password() {
+    test(async |app| {
+        let same: &[(&str, Result<&str, &[&str]>)] = &[
+            (
+                r#"{"field":{"504141":{"login":"a","password":"b"}}}"#,
+                Ok(r#"{"field":{"504141":{"login":"a","password":"b"}}}"#),
+            ),
+            (
+                r#"{"field":{"5":{ "password" : "\u0062" , "login":"\/" },"3":{"login":"c","password":" d"}}}"#,
+                Ok(r#"{"field":{"5":{"login":"\/","password":"\u0062"},"3":{"login":"c","password":" d"}}}"#),
+            ),
+            (
+                r#"{"field":{"1":{"login":"a"},"2":{"password":"b"},"3":{},"4":[]}}"#,
+                Err(&[
+                    "FieldMissing field.1.password",
+                    "FieldMissing field.2.login",
+                    "FieldMissing field.3.login",
+                    "FieldMissing field.3.password",
+                    "FieldMissing field.4.login",
+                    "FieldMissing field.4.password",
+                ]),
+            ),
+            (
+                r#"{"field":{"1":{"login":"","password":" "},"2":{"login":null,"password":5},"3":{"login":{},"password":[]}}}"#,
+                Err(&[
+                    "NotBlank field.1.login",
+                    "NotBlank field.1.password",
+                    "InvalidType field.2.login",
+                    "InvalidType field.2.password",
+                    "InvalidType field.3.login",
+                    "InvalidType field.3.password",
+                ]),
+            ),
+            (
+                r#"{"field":{"1":{"login":"a","password":"b","Login":"c"},"2":"a","3":null,"4":["a"]}}"#,
+                Err(&[
+                    "NotExpected field.1.Login",
+                    "InvalidType field.2",
+                    "InvalidType field.3",
+                    "InvalidType field.4",
+                ]),
+            ),
+            (
+                r#"{"field":{"0504141":{"login":"a","password":"b"},"-1":{}}}"#,
+                Err(&["NotExpected field.0504141", "NotExpected field.-1"]),
+            ),
+            (r#"{"field":"a"}"#, Err(&["InvalidType field"])),
+        ];
+        each(
+            app,
+            "users_lp",
+            true,
+            &[
+                same,
+                &[
+                    ("{}", Err(&["FieldMissing field"])),
+                    (r#"{"field":null}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":{}}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":[]}"#, Err(&["NotBlank field"])),
+                ],
+            ]
+            .concat(),
+        )
+        .await;
+        each(
+            app,
+            "users_lp",
+            false,
+            &[
+                same,
+                &[
+                    ("{}", Ok("{}")),
+                    (r#"{"field":null}"#, Ok("{}")),
+                    (r#"{"field":{}}"#, Ok(r#"{"field":{}}"#)),
+                    (r#"{"field":[]}"#, Ok(r#"{"field":{}}"#)),
+                ],
+            ]
+            .concat(),
+        )
+        .await;
+    });
+}
+
+#[test]
+fn custom() {
+    test(async |app| {
+        let same: &[(&str, Result<&str, &[&str]>)] = &[
+            (r#"{"field":false}"#, Ok(r#"{"field":false}"#)),
+            (r#"{"field":-0}"#, Ok(r#"{"field":-0}"#)),
+            (r#"{"field":[null]}"#, Ok(r#"{"field":[null]}"#)),
+            (
+                r#"{"field": {"b":1e131071,"a":[0.10,12345678901234567890123,{ "\u0041":"\/" }]} }"#,
+                Ok(r#"{"field":{"b":1e131071,"a":[0.10,12345678901234567890123,{ "\u0041":"\/" }]}}"#),
+            ),
+        ];
+        each(
+            app,
+            "custom",
+            true,
+            &[
+                same,
+                &[
+                    ("{}", Err(&["FieldMissing field"])),
+                    (r#"{"field":null}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":""}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":" \n"}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":{ }}"#, Err(&["NotBlank field"])),
+                    (r#"{"field":[]}"#, Err(&["NotBlank field"])),
+                ],
+            ]
+            .concat(),
+        )
+        .await;
+        each(
+            app,
+            "custom",
+            false,
+            &[
+                same,
+                &[
+                    ("{}", Ok("{}")),
+                    (r#"{"field":null}"#, Ok("{}")),
+                    (r#"{"field":""}"#, Ok(r#"{"field":""}"#)),
+                    (r#"{"field":{ }}"#, Ok(r#"{"field":{ }}"#)),
+                    (r#"{"field":[]}"#, Ok(r#"{"field":[]}"#)),
+                ],
+            ]
+            .concat(),
+        )
+        .await;
+    });
+}
+
+#[test]
+fn the_body_is_the_settings_object() {
+    test(async |app| {
+        publish(app, &Sample::telephony()).await;
+        let (admin, path) = (app.admin(), "/api/v4/widgets/amo_asterisk");
+        // A wrapper is a key that the template does not have.
+        let wrapped = r#"{"settings":{"login":"a","password":"b","phones":{"1":"2"},"script_path":"c"}}"#;
+        let missing =
+            ["FieldMissing login", "FieldMissing password", "FieldMissing phones", "FieldMissing script_path"];
+        assert_eq!(admin.post(path, wrapped).await.violations(), [&missing[..], &["NotExpected settings"]].concat());
+        for empty in ["{}", "[]", "", " [ ] "] {
+            assert_eq!(admin.post(path, empty).await.violations(), missing, "{empty}");
+        }
+        for other in ["[1]", "[[]]", r#""a""#, "5", "null", "true"] {
+            assert_eq!(admin.post(path, other).await.violations(), ["InvalidType "], "{other}");
+        }
+        // The template's order, whatever the body's is; secrets in clear.
+        let body = r#"{"script_path":"c","phones":{"504141":1039},"password":"eXaMp1E","login":"a"}"#;
+        let expected = r#"{"login":"a","password":"eXaMp1E","phones":{"504141":"1039"},"script_path":"c"}"#;
+        assert_eq!(settings(&admin.post(path, body).await), expected);
+        assert_eq!(stored(app, "amo_asterisk").await, expected);
+    });
+}
+
+#[test]
+fn a_widget_without_settings_takes_none() {
+    test(async |app| {
+        publish(app, &Sample::plain("plain")).await;
+        let (admin, path) = (app.admin(), "/api/v4/widgets/plain");
+        for body in ["", "{}", "[]"] {
+            let answer = admin.post(path, body).await;
+            assert_eq!((settings(&answer), &answer.json()["is_active_in_account"]), ("{}".to_owned(), &true.into()));
+        }
+        let bare = admin.send(admin.request("POST", path)).await;
+        assert_eq!(settings(&bare), "{}");
+        assert_eq!(stored(app, "plain").await, "{}");
+        assert_eq!(admin.post(path, r#"{"a":null}"#).await.violations(), ["NotExpected a"]);
+    });
+}
+
+#[test]
+fn every_error_is_told_with_its_text() {
+    test(async |app| {
+        let fields = [("b", "B", "text", true), ("a", "A", "users", true), ("c", "C", "users_lp", false)];
+        publish(app, &Sample::new("three", "1.0.0", &fields)).await;
+        let body = r#"{"z":1,"c":{"5":{"login":5}},"a":{"504141":true},"b":" "}"#;
+        let answer = app.admin().post("/api/v4/widgets/three", body).await;
+        assert_eq!((answer.status, answer.header("content-type")), (400, "application/problem+json"));
+        let errors = [
+            r#"{"code":"NotBlank","path":"b","detail":"This value should not be blank."}"#,
+            r#"{"code":"InvalidType","path":"a.504141","detail":"This value should be of type string."}"#,
+            r#"{"code":"InvalidType","path":"c.5.login","detail":"This value should be of type string."}"#,
+            r#"{"code":"FieldMissing","path":"c.5.password","detail":"This field is missing."}"#,
+            r#"{"code":"NotExpected","path":"z","detail":"This field was not expected."}"#,
+        ];
+        let expected = format!(
+            r#"{{"validation-errors":[{{"request_id":"0","errors":[{}]}}],"title":"Bad Request","type":"https://httpstatus.es/400","status":400,"detail":"Request validation failed"}}"#,
+            errors.join(",")
+        );
+        assert_eq!(answer.text(), expected);
+    });
+}
+
+#[test]
+fn installing_again_replaces_and_a_refusal_changes_nothing() {
+    test(async |app| {
+        let fields = [("a", "A", "text", false), ("b", "B", "pass", false)];
+        publish(app, &Sample::new("two", "1.0.0", &fields)).await;
+        let (admin, path) = (app.admin(), "/api/v4/widgets/two");
+        assert_eq!(settings(&admin.post(path, r#"{"a":"1","b":"2"}"#).await), r#"{"a":"1","b":"2"}"#);
+        assert_eq!(settings(&admin.post(path, r#"{"b":"3"}"#).await), r#"{"b":"3"}"#);
+        assert_eq!(stored(app, "two").await, r#"{"b":"3"}"#);
+        admin.post(path, r#"{"a":"4","b":5}"#).await.violations();
+        admin.post(path, r#"{"a":"4","a":"5"}"#).await.problem(400);
+        admin.post(path, r#"{"a":"4","c":"5"}"#).await.violations();
+        assert_eq!(stored(app, "two").await, r#"{"b":"3"}"#);
+        assert_eq!(settings(&admin.post(path, "[]").await), "{}");
+        assert_eq!(stored(app, "two").await, "{}");
+    });
+}
+
+#[test]
+fn only_the_admin_and_the_own_integration_see_settings() {
+    test(async |app| {
+        publish(app, &Sample::field("pass", true)).await;
+        let path = "/api/v4/widgets/one_pass";
+        assert_eq!(settings(&app.admin().post(path, r#"{"field":"hush"}"#).await), r#"{"field":"hush"}"#);
+        let other = Uuid::from_u128(7);
+        for (who, sees) in [
+            (Claims::admin(1, 7), ""),
+            (Claims::admin(1, 7).client(other), ""),
+            (Claims::user(1, 8), ""),
+            (Claims::admin(2, 7).client(INTEGRATION), ""),
+            (Claims::user(1, 8).client(INTEGRATION), r#"{"field":"hush"}"#),
+        ] {
+            let caller = app.caller(who);
+            assert_eq!(settings(&caller.get(path).await), sees);
+            assert!(!caller.get("/api/v4/widgets").await.text().contains("hush"));
+        }
+    });
+}
+
+#[test]
+fn checks_come_in_their_order() {
+    test(async |app| {
+        publish(app, &Sample::field("text", true)).await;
+        let stranger = app.caller(Claims::admin(2, 9).scopes(&["publish"]));
+        app.publish_as(&stranger, &Sample::plain("hidden"), "private").await;
+        let (admin, path) = (app.admin(), "/api/v4/widgets/one_text");
+        // The right before the body, the body before the widget, the widget before the rules.
+        assert_eq!(app.user().post(path, "{").await.problem(403), "Insufficient rights to call this method");
+        let absent = "Widget isn't found or is unavailable";
+        for code in ["absent", "hidden", "One_text", "one_text%2F", "%00", "1"] {
+            let path = format!("/api/v4/widgets/{code}");
+            admin.post(&path, "{").await.problem(400);
+            assert_eq!(admin.post(&path, r#"{"field":5}"#).await.problem(404), absent, "{code}");
+        }
+        for malformed in
+            ["{", "{}{}", r#"{"field":"\ud800"}"#, r#"{"field":"\u0000"}"#, r#"{"field":"a","fiel\u0064":"b"}"#]
+        {
+            let detail = admin.post(path, malformed).await.problem(400);
+            assert_ne!(detail, "Request validation failed", "{malformed}");
+        }
+        let text = admin.post_bytes(path, "text/plain", br#"{"field":"a"}"#.to_vec()).await;
+        assert_eq!(text.problem(415), "The body must be sent as application/json");
+        assert_eq!(
+            settings(&admin.post_bytes(path, "application/json; charset=utf-8", br#"{"field":"a"}"#.to_vec()).await),
+            r#"{"field":"a"}"#
+        );
+    });
+}
+
+#[test]
+fn limits() {
+    test(async |app| {
+        let fields = [
+            ("t", "T", "text", false),
+            ("p", "P", "pass", false),
+            ("c", "C", "custom", false),
+            ("u", "U", "users", false),
+        ];
+        publish(app, &Sample::new("big", "1.0.0", &fields)).await;
+        let (admin, path) = (app.admin(), "/api/v4/widgets/big");
+        let text = |key: &str, size: usize| format!(r#"{{"{key}":"{}"}}"#, "x".repeat(size));
+        for (key, size) in [("t", 16 * 1024), ("p", 4 * 1024)] {
+            assert_eq!(settings(&admin.post(path, &text(key, size)).await), text(key, size));
+            let refused = admin.post(path, &text(key, size + 1)).await;
+            assert_eq!(refused.violations(), [format!("TooLong {key}")]);
+        }
+        // Two of these bytes are quotes.
+        assert_eq!(admin.post(path, &text("c", 64 * 1024 - 2)).await.status, 200);
+        assert_eq!(admin.post(path, &text("c", 64 * 1024 - 1)).await.violations(), ["TooLong c"]);
+        let users = |count: usize| {
+            let users: Vec<String> = (1..=count).map(|user| format!(r#""{user}":{user}"#)).collect();
+            format!(r#"{{"u":{{{}}}}}"#, users.join(","))
+        };
+        assert_eq!(admin.post(path, &users(1000)).await.status, 200);
+        admin.post(path, &users(1001)).await.problem(400);
+        let nested = |depth: usize| format!(r#"{{"c":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert_eq!(settings(&admin.post(path, &nested(16)).await), nested(16));
+        admin.post(path, &nested(17)).await.problem(400);
+        let large = "x".repeat(256 * 1024 + 1);
+        assert_eq!(admin.post(path, &large).await.problem(413), "The body is larger than 262144 bytes");
+    });
+}
