@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
 use super::cors;
+use super::held::Held;
 use super::origin;
 use super::problem::Problem;
 use super::route::Route;
@@ -29,6 +30,7 @@ pub async fn exchange(
     let id = request_id(&request, &shared);
     let span = tracing::info_span!("request", id = %id, account = tracing::field::Empty, user = tracing::field::Empty);
     let started = Instant::now();
+    let (payload, held) = Held::split(&request, payload);
     async {
         let mut response = match answer(request.clone(), payload, &shared, routes).await {
             Ok(response) => response,
@@ -41,7 +43,10 @@ pub async fn exchange(
         headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
         cors::mark(&request, headers, &shared.config.cors_origins);
         log(&request, response.status(), started.elapsed());
-        response
+        match held {
+            Some(held) => held.until_sent(response),
+            None => response,
+        }
     }
     .instrument(span)
     .await

@@ -4,6 +4,7 @@ pub mod caller;
 pub mod cors;
 pub mod exchange;
 pub mod hal;
+mod held;
 pub mod json;
 pub mod origin;
 pub mod problem;

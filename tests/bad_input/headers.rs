@@ -19,6 +19,9 @@ fn addresses(world: &World<'_>) -> Vec<(&'static str, String, &'static str)> {
             "/registry/v1/salesbot/77/continuations".to_owned(),
             r#"{"widget_code":"every","entity":{"type":"leads","id":5}}"#,
         ),
+        ("PUT", "/registry/v1/widgets/every/current".to_owned(), r#"{"version":null}"#),
+        ("POST", "/registry/v1/widgets/every/versions/1.0.0/yank".to_owned(), ""),
+        ("GET", "/registry/v1/widgets/every/versions".to_owned(), ""),
         ("GET", format!("/registry/v1/continuations/{}", world.waiting), ""),
     ]
 }

@@ -91,18 +91,19 @@ const TWICE_BODIES: [&str; 9] = [
 ];
 
 /// Every address that takes JSON.
-fn addresses(world: &World<'_>) -> [(&'static str, Raw); 4] {
+fn addresses(world: &World<'_>) -> [(&'static str, Raw); 5] {
     [
         ("install", world.admin("POST", "/api/v4/widgets/every")),
         ("continue", world.admin("POST", world.continue_path())),
         ("open", world.admin("POST", "/registry/v1/salesbot/77/continuations")),
         ("lead source", world.admin("PUT", "/registry/v1/installs/every/lead-source")),
+        ("pin", world.admin("PUT", "/registry/v1/widgets/every/current")),
     ]
 }
 
 #[test]
 fn texts() {
-    check(250, |world| {
+    check(300, |world| {
         let mut rows = Vec::new();
         for (address, request) in addresses(world) {
             for (body, says) in BODIES {

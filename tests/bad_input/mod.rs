@@ -11,5 +11,6 @@ mod opening;
 mod settings;
 mod syntax;
 mod table;
+mod versions;
 
 use table::{Row, World, invalid, refused};

@@ -23,7 +23,6 @@ fn body_with(key: &str, value: &str) -> String {
 #[rustfmt::skip]
 const VALUES: &[(&str, &str, &[&str])] = &[
     ("account_id", r#""1""#, &["InvalidType account_id"]),
-    ("account_id", "null", &["InvalidType account_id"]),
     ("account_id", "1.0", &["InvalidType account_id"]),
     ("account_id", "[1]", &["InvalidType account_id"]),
     ("account_id", "{}", &["InvalidType account_id"]),
@@ -32,7 +31,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("account_id", "0", &["TooLow account_id"]),
     ("account_id", "-1", &["TooLow account_id"]),
     ("widget_code", "", &["FieldMissing widget_code"]),
-    ("widget_code", "null", &["InvalidType widget_code"]),
+    ("widget_code", "null", &["FieldMissing widget_code"]),
     ("widget_code", "1", &["InvalidType widget_code"]),
     ("widget_code", "true", &["InvalidType widget_code"]),
     ("widget_code", "[]", &["InvalidType widget_code"]),
@@ -40,7 +39,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("widget_code", r#""""#, &["NotBlank widget_code"]),
     ("widget_code", r#"" ""#, &["NotBlank widget_code"]),
     ("entity", "", &["FieldMissing entity"]),
-    ("entity", "null", &["InvalidType entity"]),
+    ("entity", "null", &["FieldMissing entity"]),
     ("entity", "5", &["InvalidType entity"]),
     ("entity", r#""leads""#, &["InvalidType entity"]),
     ("entity", "[]", &["InvalidType entity"]),
@@ -59,7 +58,6 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("entity", r#"{"type":"leads","id":-5}"#, &["TooLow entity.id"]),
     ("entity", r#"{"type":[],"id":{}}"#, &["InvalidType entity.type", "InvalidType entity.id"]),
     ("timeout_seconds", r#""60""#, &["InvalidType timeout_seconds"]),
-    ("timeout_seconds", "null", &["InvalidType timeout_seconds"]),
     ("timeout_seconds", "1.5", &["InvalidType timeout_seconds"]),
     ("timeout_seconds", "[]", &["InvalidType timeout_seconds"]),
     ("timeout_seconds", "1e2", &["InvalidType timeout_seconds"]),

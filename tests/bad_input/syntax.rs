@@ -5,7 +5,7 @@ use crate::support::raw::{parse, parse_one};
 use crate::support::{Claims, Raw, Sample, TestApp, test};
 
 /// First lines that are none.
-const LINES: [&[u8]; 20] = [
+const LINES: [&[u8]; 21] = [
     b"",
     b"\r\n\r\n",
     b"GET",
@@ -20,6 +20,7 @@ const LINES: [&[u8]; 20] = [
     b"GET /\x01 HTTP/1.1",
     b"GET /\0 HTTP/1.1",
     b"GET /\xff HTTP/1.1",
+    b"GET /api/v4/widgets/\xd0\xb0 HTTP/1.1",
     b"GET api/v4/widgets HTTP/1.1",
     b"G\x01T / HTTP/1.1",
     b"G(T / HTTP/1.1",
