@@ -16,4 +16,5 @@ mod authorization;
 mod embedded;
 mod migrations;
 mod program;
+mod publishing;
 mod v4;
