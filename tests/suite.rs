@@ -14,6 +14,7 @@ mod architecture;
 mod archive;
 mod authorization;
 mod embedded;
+mod lead_source;
 mod migrations;
 mod program;
 mod publishing;
