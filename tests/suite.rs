@@ -13,6 +13,7 @@ mod support;
 mod architecture;
 mod archive;
 mod authorization;
+mod continuations;
 mod embedded;
 mod lead_source;
 mod migrations;
