@@ -47,11 +47,11 @@ impl From<sqlx::Error> for Failure {
         use sqlx::Error as E;
         let temporary = match &error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => true,
-            // Connection lost, serialisation, resources, operator's intervention or a timeout, lock not available.
+            // Connection lost, serialisation, resources, operator's intervention or a timeout; a database that takes no connections,
+            // lock not available, idle transaction ended.
             E::Database(from) => from.code().is_some_and(|code| {
                 ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
-                    || code == "55P03"
-                    || code == "25P03"
+                    || ["55000", "55P03", "25P03"].contains(&&*code)
             }),
             _ => false,
         };
