@@ -15,6 +15,7 @@ mod archive;
 mod authorization;
 mod continuations;
 mod embedded;
+mod health;
 mod lead_source;
 mod migrations;
 mod program;
