@@ -215,6 +215,8 @@ fn the_same_reference_again_is_the_same_record() {
         ] {
             let answer = client.post(path, &opening(json!({"reference": reference}))).await;
             assert_eq!(answer.status, 201, "{path} {reference}: {answer:?}");
+            let again = client.post(path, &opening(json!({"reference": reference}))).await;
+            assert_eq!((again.status, again.json()), (200, answer.json()), "{path} {reference}");
         }
         assert_eq!(count(app).await, 5);
     });
