@@ -37,25 +37,23 @@ impl Opening {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it. Members of a later stage of the protocol (`callback_url`, `request`) are not expected:
-    /// they would promise a delivery that does not happen.
+    /// Everything that is wrong with it. An optional member that is null counts as missing. Members of a later stage of the
+    /// protocol (`callback_url`, `request`) are not expected: they would promise a delivery that does not happen.
     pub fn check(body: Option<&Document>) -> Result<Self, Vec<FieldError>> {
         const KNOWN: [&str; 5] = ["account_id", "widget_code", "entity", "timeout_seconds", "reference"];
         let root = body.and_then(|body| json::members(body.root()));
         let members = root.ok_or_else(|| vec![FieldError::new("", Violation::InvalidType(Expected::Object))])?;
         let mut errors = Vec::new();
-        let value = |name: &str| {
-            let found = members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
-            found.filter(|value| json::kind(value) != Kind::Null)
-        };
-        let account_id = value("account_id").and_then(|value| positive("account_id", value, &mut errors));
+        let value = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+        let given = |name: &str| value(name).filter(|value| json::kind(value) != Kind::Null);
+        let account_id = given("account_id").and_then(|value| positive("account_id", value, &mut errors));
         let code = required("widget_code", value("widget_code"), &mut errors, text);
         let (entity_type, entity_id) = entity(value("entity"), &mut errors);
-        let timeout = value("timeout_seconds").map(|value| positive("timeout_seconds", value, &mut errors));
+        let timeout = given("timeout_seconds").map(|value| positive("timeout_seconds", value, &mut errors));
         if timeout.flatten().is_some_and(|seconds| seconds > MOST_TIMEOUT) {
             errors.push(FieldError::new("timeout_seconds", Violation::NotSupportedChoice));
         }
-        let reference = value("reference").and_then(|value| short("reference", value, REFERENCE, &mut errors));
+        let reference = given("reference").and_then(|value| short("reference", value, REFERENCE, &mut errors));
         for (key, _) in members.iter().filter(|(key, _)| !KNOWN.contains(&key.as_ref())) {
             errors.push(FieldError::new(key.as_ref(), Violation::NotExpected));
         }

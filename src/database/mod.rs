@@ -48,10 +48,10 @@ impl From<sqlx::Error> for Failure {
         let temporary = match &error {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => true,
             // Connection lost, login refused, database missing, serialisation, resources, operator's intervention or a timeout;
-            // read only after a failover, idle too long, lock not available.
+            // read only after a failover, idle too long, a database that takes no connections, lock not available.
             E::Database(from) => from.code().is_some_and(|code| {
                 ["08", "28", "3D", "40", "53", "57"].iter().any(|class| code.starts_with(class))
-                    || ["25006", "25P03", "55P03"].contains(&code.as_ref())
+                    || ["25006", "25P03", "55000", "55P03"].contains(&code.as_ref())
             }),
             _ => false,
         };

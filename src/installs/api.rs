@@ -23,7 +23,7 @@ use crate::http::violation::{Expected, FieldError, Violation};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LeadSourceBody {
     /// A positive number, or null for none.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, required = true)]
     pipeline_id: Option<i64>,
 }
 

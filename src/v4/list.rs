@@ -43,7 +43,10 @@ pub struct Embedded<'a> {
         ("page" = Option<u64>, Query, description = "From 1", minimum = 1, maximum = 1_000_000),
         ("limit" = Option<u64>, Query, description = "Widgets on a page, by default 50; more than 250 is served as 250", minimum = 1),
     ),
-    responses((status = 200, description = "A page, perhaps an empty one", body = PageModel, content_type = "application/hal+json")),
+    responses(
+        (status = 200, description = "A page, perhaps an empty one", body = PageModel, content_type = "application/hal+json"),
+        (status = 400, description = "`page` or `limit` is no positive number, or given twice"),
+    ),
 )]
 pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Problem> {
     let limits = &call.shared.config.limits;

@@ -174,7 +174,11 @@ fn queries() {
         let list = |query: &str| world.user("GET", format!("/api/v4/widgets?{query}"));
         let mut rows = Vec::new();
         for name in ["page", "limit"] {
-            let says = format!("The parameter `{name}` must be a whole number from 1");
+            // A `limit` has no upper bound: more than the largest page is served as that.
+            let says = match name {
+                "page" => "The parameter `page` must be a whole number from 1 to 1000000".to_owned(),
+                _ => format!("The parameter `{name}` must be a positive whole number"),
+            };
             for value in VALUES {
                 rows.push(refused(format!("{name}={value}"), list(&format!("{name}={value}")), 400, &says));
             }

@@ -168,8 +168,12 @@ fn an_install_that_waited_for_an_uninstall_does_not_undo_it() {
             uninstall.commit().await.unwrap();
         };
         let admin = app.admin();
-        let (answer, ()) = join(admin.post("/api/v4/widgets/closed", "{}"), end).await;
-        answer.problem(404);
+        let mut install = std::pin::pin!(admin.post("/api/v4/widgets/closed", "{}"));
+        tokio::select! {
+            answer = &mut install => panic!("it did not wait: {answer:?}"),
+            () = end => {}
+        }
+        install.await.problem(404);
         assert_eq!(count(app, "installs").await, 0);
     });
 }
