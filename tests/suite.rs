@@ -19,5 +19,6 @@ mod files;
 mod limits;
 mod migrations;
 mod program;
+mod tokens;
 mod v4;
 mod versions;
