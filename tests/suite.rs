@@ -14,6 +14,7 @@ mod architecture;
 mod archive;
 mod authorization;
 mod bad_input;
+mod cors;
 mod embedded;
 mod files;
 mod limits;
