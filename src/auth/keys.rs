@@ -10,8 +10,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 
 /// Bytes of an HS256 secret at least (RFC 7518, 3.2).
 const LEAST_SECRET: usize = 32;
-/// Bytes of an RSA modulus at least: 2048 bits (RFC 7518, 3.3).
-const LEAST_MODULUS: usize = 256;
+/// Bits of an RSA modulus at least (RFC 7518, 3.3).
+const LEAST_MODULUS: usize = 2048;
 /// Keys at most: a token that names no key is tried against each.
 const MOST_KEYS: usize = 64;
 
@@ -252,12 +252,12 @@ fn strong_enough(key: &VerificationKey) -> Result<(), KeyError> {
             }
         }
         KeyAlgorithm::Rs256 => {
-            let length = match key.key.kind() {
-                DecodingKeyKind::RsaModulusExponent { n, .. } => n.iter().skip_while(|byte| **byte == 0).count(),
-                DecodingKeyKind::SecretOrDer(der) => modulus_length(der).unwrap_or(0),
+            let bits = match key.key.kind() {
+                DecodingKeyKind::RsaModulusExponent { n, .. } => bit_length(n),
+                DecodingKeyKind::SecretOrDer(der) => modulus(der).map_or(0, bit_length),
             };
-            if length < LEAST_MODULUS {
-                return Err(KeyError::ShortRsa { kid: key.kid.clone(), bits: length * 8 });
+            if bits < LEAST_MODULUS {
+                return Err(KeyError::ShortRsa { kid: key.kid.clone(), bits });
             }
         }
         KeyAlgorithm::EdDsa | KeyAlgorithm::Es256 => {}
@@ -265,11 +265,16 @@ fn strong_enough(key: &VerificationKey) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// Bytes of the modulus in a PKCS #1 `RSAPublicKey`: a sequence whose first member is the integer `n`.
-fn modulus_length(der: &[u8]) -> Option<usize> {
+/// Bits of a number whose highest byte comes first.
+fn bit_length(number: &[u8]) -> usize {
+    let mut significant = number.iter().skip_while(|byte| **byte == 0);
+    significant.next().map_or(0, |first| (significant.count() + 1) * 8 - first.leading_zeros() as usize)
+}
+
+/// The modulus in a PKCS #1 `RSAPublicKey`: a sequence whose first member is the integer `n`.
+fn modulus(der: &[u8]) -> Option<&[u8]> {
     let (sequence, _) = der_value(der, 0x30)?;
-    let (modulus, _) = der_value(sequence, 0x02)?;
-    Some(modulus.iter().skip_while(|byte| **byte == 0).count())
+    der_value(sequence, 0x02).map(|(modulus, _)| modulus)
 }
 
 /// The content of the DER value with this tag at the start of `bytes`, and what follows it.

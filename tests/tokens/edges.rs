@@ -1,0 +1,80 @@
+//! The edges of a token's life: thirty seconds of leeway on either side, and not one more.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use widget_registry::auth::{self, Refusal, Verifier};
+use widget_registry::sources::Clock;
+
+use super::Signer;
+use crate::support::{Claims, TestApp, test};
+
+/// The verdict on a token with this claim, at a clock that stands still.
+fn verdict(app: &TestApp, name: &str, value: &Value) -> Option<Refusal> {
+    const NOW: i64 = 1_800_000_000;
+    let signer = Signer::of(app);
+    let verifier = Verifier::new("widget-registry".to_owned(), app.key.verification_key(), &[]).unwrap();
+    let value = value.as_f64().map_or_else(
+        || value.clone(),
+        |seconds| {
+            if seconds.fract() == 0.0 { json!(NOW + value.as_i64().unwrap()) } else { json!(1_800_000_000.0 + seconds) }
+        },
+    );
+    let token = signer.token(app).claim("iat", json!(NOW)).claim("exp", json!(NOW + 3_600)).claim(name, value);
+    let clock = Clock::new(|| OffsetDateTime::from_unix_timestamp(NOW).unwrap());
+    auth::check(&token.sign(), &verifier, &clock).err()
+}
+
+#[test]
+fn seconds() {
+    test(async |app| {
+        let rows = [
+            ("exp", json!(3_600), None),
+            ("exp", json!(1), None),
+            ("exp", json!(0), None),
+            ("exp", json!(-29), None),
+            ("exp", json!(-29.5), None),
+            ("exp", json!(-30), Some(Refusal::Expired)),
+            ("exp", json!(-30.5), Some(Refusal::Expired)),
+            ("exp", json!(-31), Some(Refusal::Expired)),
+            ("exp", json!(-1_800_000_000), Some(Refusal::Expired)),
+            ("nbf", json!(-3_600), None),
+            ("nbf", json!(0), None),
+            ("nbf", json!(29.5), None),
+            ("nbf", json!(30), None),
+            ("nbf", json!(30.5), Some(Refusal::NotYet)),
+            ("nbf", json!(31), Some(Refusal::NotYet)),
+            ("nbf", json!(1_000_000_000_000_i64), Some(Refusal::NotYet)),
+            // When it was issued is told, and decides nothing.
+            ("iat", json!(-3_600), None),
+            ("iat", json!(3_600), None),
+        ];
+        for (name, seconds, expected) in rows {
+            assert_eq!(verdict(app, name, &seconds), expected, "{name} {seconds}");
+        }
+    });
+}
+
+#[test]
+fn a_token_ends_thirty_seconds_after_its_end() {
+    test(async |app| {
+        // Lives for an hour. What the test itself takes is within the leeway.
+        let caller = app.caller(Claims::user(1, 8));
+        assert_eq!(caller.get("/api/v4/widgets").await.status, 200);
+        app.pass(3_600);
+        assert_eq!(caller.get("/api/v4/widgets").await.status, 200);
+        app.pass(30);
+        caller.get("/api/v4/widgets").await.problem(401);
+    });
+}
+
+#[test]
+fn a_token_begins_thirty_seconds_before_its_beginning() {
+    test(async |app| {
+        let signer = Signer::of(app);
+        let begins = app.now().unix_timestamp() + 1_800;
+        let caller = app.with_token(Some(signer.token(app).claim("nbf", json!(begins)).sign()));
+        caller.get("/api/v4/widgets").await.problem(401);
+        app.pass(1_770);
+        assert_eq!(caller.get("/api/v4/widgets").await.status, 200);
+    });
+}
