@@ -12,7 +12,7 @@ use crate::catalogue::versions::api as versions;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
-use crate::{catalogue, continuations, files, health, installs, openapi, v4};
+use crate::{catalogue, continuations, files, health, installs, openapi, ratings, v4};
 
 /// Every route.
 #[must_use]
@@ -32,6 +32,8 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/restore", versions::restore),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/current",                    versions::pin),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/plan",                       installs::api::plan_version),
+        Route::new(Method::PUT,    "/registry/v1/widgets/{code}/rating",                     ratings::api::rate),
+        Route::new(Method::DELETE, "/registry/v1/widgets/{code}/rating",                     ratings::api::unrate),
         Route::new(Method::GET,    "/registry/v1/installs",                                  installs::api::list),
         Route::new(Method::PUT,    "/registry/v1/installs/{code}/lead-source",               installs::api::set_lead_source),
         Route::new(Method::POST,   "/registry/v1/{bot_type}/{bot_id}/continuations",         continuations::api::open),

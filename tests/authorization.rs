@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 20] = [
+const TABLE: [(&str, &str, [u16; 11]); 22] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -45,6 +45,8 @@ const TABLE: [(&str, &str, [u16; 11]); 20] = [
     ("PUT",    "/registry/v1/widgets/{code}/current",                          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("GET",    "/widgets/{code}/{version}/{path}",                             [404,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("POST",   "/registry/v1/widgets/{code}/plan",                             [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  200]),
+    ("PUT",    "/registry/v1/widgets/{code}/rating",                           [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
+    ("DELETE", "/registry/v1/widgets/{code}/rating",                           [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/installs",                                        [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("PUT",    "/registry/v1/installs/{code}/lead-source",                     [401,  401,  401,  401,  404,  403,  200,  200,  200,  200,  200]),
     ("POST",   "/registry/v1/{bot_type}/{bot_id}/continuations",               [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
@@ -117,6 +119,7 @@ async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer 
             client.post(&address, r#"{"widget_code":"one_widget","entity":{"type":"leads","id":1}}"#).await
         }
         ("PUT", "/registry/v1/widgets/{code}/current") => client.put(&address, r#"{"version":"1.0.0"}"#).await,
+        ("PUT", "/registry/v1/widgets/{code}/rating") => client.put(&address, r#"{"stars":4}"#).await,
         ("PUT", _) => client.put(&address, r#"{"pipeline_id":3}"#).await,
         ("POST", _) => client.post(&address, "{}").await,
         (method, _) => client.send(client.request(method, &address)).await,

@@ -26,6 +26,7 @@ mod migrations;
 mod plan;
 mod program;
 mod publishing;
+mod ratings;
 mod tokens;
 mod v4;
 mod versions;
