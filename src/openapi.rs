@@ -52,6 +52,7 @@ struct ProblemModel {
         crate::v4::uninstall::uninstall,
         crate::v4::continue_bot::continue_bot,
         crate::catalogue::api::publish_widget,
+        crate::catalogue::api::set_visibility,
         crate::catalogue::versions::api::list,
         crate::catalogue::versions::api::show,
         crate::catalogue::versions::api::yank,

@@ -31,6 +31,7 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/restore", versions::restore),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/current",                    versions::pin),
+        Route::new(Method::PUT,    "/registry/v1/widgets/{code}/visibility",                 catalogue::api::set_visibility),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/plan",                       installs::api::plan_version),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/rating",                     ratings::api::rate),
         Route::new(Method::DELETE, "/registry/v1/widgets/{code}/rating",                     ratings::api::unrate),

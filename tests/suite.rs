@@ -30,3 +30,4 @@ mod ratings;
 mod tokens;
 mod v4;
 mod versions;
+mod visibility;

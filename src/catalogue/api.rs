@@ -9,17 +9,20 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::publish::{self, Accepted, PublishError, Published, Request};
+use super::visibility::{self, VisibilityError};
 use super::widget::{Owner, Visibility};
-use crate::archive::{self, Finding, Package, Report, Severity};
+use crate::archive::{self, Finding, Package, Report, Severity, WidgetCode};
 use crate::auth::Scope;
 use crate::blobs::BlobError;
 use crate::database::Failure;
 use crate::digest::Sha256;
 use crate::http::caller::{Publisher, scope};
 use crate::http::hal;
+use crate::http::json;
 use crate::http::problem::Problem;
-use crate::http::route::Call;
+use crate::http::route::{Call, Json, Usual};
 use crate::http::upload::Upload;
+use crate::http::violation::{Expected, FieldError, Violation};
 
 /// What was published.
 #[derive(Debug, Serialize, ToSchema)]
@@ -157,6 +160,51 @@ fn body(published: &Published, package: &Package, findings: Vec<Finding>) -> Pub
         client_uuid: published.attributes.client_uuid,
         is_crm_template: published.attributes.is_crm_template,
         findings,
+    }
+}
+
+/// Who sees a widget.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VisibilityBody {
+    visibility: Visibility,
+}
+
+/// Shows a widget to everybody, or hides it again when no other account has it installed.
+#[utoipa::path(
+    put, path = "/registry/v1/widgets/{code}/visibility", tag = "publishing", operation_id = "set_visibility",
+    params(("code" = String, Path, description = "The widget's code")),
+    request_body = VisibilityBody,
+    responses(
+        (status = 200, description = "Set; `public` needs the scope `publish:public` too", body = VisibilityBody),
+        (status = 404, description = "The widget is not the caller's"),
+        (status = 409, description = "Other accounts have it installed"),
+    ),
+)]
+pub(crate) async fn set_visibility(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
+    const NAME: &str = "visibility";
+    let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
+    let invalid = |path: &str, violation| Problem::Invalid(vec![FieldError::new(path, violation)]);
+    let members = call.body.document.as_ref().and_then(|body| json::members(body.root()));
+    let members = members.ok_or_else(|| invalid("", Violation::InvalidType(Expected::Object)))?;
+    let value = members.iter().find(|(key, _)| key == NAME).ok_or_else(|| invalid(NAME, Violation::FieldMissing))?.1;
+    let text = json::text(value).ok_or_else(|| invalid(NAME, Violation::InvalidType(Expected::String)))?;
+    let visibility: Visibility = text.parse().map_err(|_| invalid(NAME, Violation::NotSupportedChoice))?;
+    let caller = &call.who.0;
+    if visibility == Visibility::Public {
+        scope(caller, Scope::PublishPublic)?;
+    }
+    let owner = Owner { account: caller.account, user: caller.user };
+    visibility::change(&call.shared.pool, &code, owner, visibility).await?;
+    hal::json(HttpResponse::Ok(), &VisibilityBody { visibility })
+}
+
+impl From<VisibilityError> for Problem {
+    fn from(error: VisibilityError) -> Self {
+        match error {
+            VisibilityError::NotOwner => Self::NoWidget,
+            VisibilityError::Installed(_) => Self::Conflict(error.to_string()),
+            VisibilityError::Database(failure) => failure.into(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod publish;
 pub mod store;
 pub mod template;
 pub mod versions;
+pub mod visibility;
 pub mod widget;
 
 pub use template::{Field, Template};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::template::Template;
 use super::widget::{Owner, Rating, Visibility, Widget, WidgetId};
 use crate::archive::{Version, WidgetCode};
-use crate::auth::{AccountId, Caller, UserId};
+use crate::auth::{AccountId, UserId};
 use crate::database::{Failure, Pool};
 
 /// A widget's row as publishing sees it.
@@ -146,7 +146,7 @@ pub async fn lock(connection: &mut PgConnection, code: &WidgetCode) -> Result<Op
     row.map(|row| registered(&row, code)).transpose()
 }
 
-fn registered(row: &PgRow, code: &WidgetCode) -> Result<Registered, Failure> {
+pub(super) fn registered(row: &PgRow, code: &WidgetCode) -> Result<Registered, Failure> {
     let corrupt = |why: String| Failure::Corrupt { table: "widgets", row: code.to_string(), why };
     let visibility: &str = row.try_get("visibility")?;
     let current: Option<&str> = row.try_get("current_version")?;
@@ -264,49 +264,6 @@ pub async fn update(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// A widget's number by its code, when the caller sees it; without a caller, when everybody does.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn visible_id(pool: &Pool, caller: Option<&Caller>, code: &WidgetCode) -> Result<Option<WidgetId>, Failure> {
-    Ok(visible(pool, caller, code).await?.map(|(id, _)| id))
-}
-
-/// The current version of a widget that the caller sees.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn visible_current(
-    pool: &Pool,
-    caller: Option<&Caller>,
-    code: &WidgetCode,
-) -> Result<Option<Version>, Failure> {
-    let Some((id, Some(current))) = visible(pool, caller, code).await? else { return Ok(None) };
-    let corrupt =
-        |why| Failure::Corrupt { table: "widgets", row: id.0.to_string(), why: format!("current_version: {why}") };
-    current.parse().map(Some).map_err(corrupt)
-}
-
-async fn visible(
-    pool: &Pool,
-    caller: Option<&Caller>,
-    code: &WidgetCode,
-) -> Result<Option<(WidgetId, Option<String>)>, Failure> {
-    let row = sqlx::query(
-        "SELECT w.id, w.current_version FROM widgets w WHERE w.code = $3 \
-         AND (w.visibility = 'public' OR (w.owner_account_id = $1 AND w.owner_user_id = $2) \
-           OR EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id))",
-    )
-    .bind(caller.map(|caller| caller.account.get()))
-    .bind(caller.map(|caller| caller.user.get()))
-    .bind(code.as_str())
-    .fetch_optional(pool)
-    .await?;
-    row.map(|row| Ok((WidgetId(row.try_get("id")?), row.try_get("current_version")?))).transpose()
 }
 
 /// A widget as a plan for its next version sees it.

@@ -13,7 +13,7 @@ use super::store::{self, ServedFile};
 use crate::archive::{Version, WidgetCode};
 use crate::blobs::{self, CHUNK};
 use crate::catalogue::Visibility;
-use crate::catalogue::store as catalogue;
+use crate::catalogue::visibility::store as sight;
 use crate::database::{Failure, Pool};
 use crate::digest::Sha256;
 use crate::http::caller::Visitor;
@@ -50,7 +50,7 @@ pub(crate) async fn show(call: Call<Visitor, NoBody>) -> Result<HttpResponse, Pr
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoFile)?;
     let (pool, caller) = (&call.shared.pool, call.who.0.as_ref());
     if call.segment("version") == CURRENT {
-        let version = catalogue::visible_current(pool, caller, &code).await?.ok_or(Problem::NoFile)?;
+        let version = sight::visible_current(pool, caller, &code).await?.ok_or(Problem::NoFile)?;
         return Ok(redirect(&call, &version));
     }
     let version: Version = call.segment("version").parse().map_err(|_| Problem::NoFile)?;

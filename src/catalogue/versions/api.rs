@@ -10,7 +10,7 @@ use super::store::{self, Released, VersionFile};
 use super::{ChangeError, Choice, change};
 use crate::archive::{Version, WidgetCode};
 use crate::auth::Caller;
-use crate::catalogue::store as catalogue;
+use crate::catalogue::visibility::store as sight;
 use crate::catalogue::widget::{Owner, WidgetId};
 use crate::database::Failure;
 use crate::http::caller::{Publisher, User};
@@ -244,7 +244,7 @@ fn version<P, B>(call: &Call<P, B>) -> Result<Version, Problem> {
 /// The widget of the path when the caller sees it, current version or not.
 async fn seen<P, B>(call: &Call<P, B>, caller: &Caller) -> Result<WidgetId, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    catalogue::visible_id(&call.shared.pool, Some(caller), &code).await?.ok_or(Problem::NoWidget)
+    sight::visible_id(&call.shared.pool, Some(caller), &code).await?.ok_or(Problem::NoWidget)
 }
 
 impl From<ChangeError> for Problem {
