@@ -123,7 +123,7 @@ const PATHS: [&str; 24] = [
 
 #[test]
 fn files() {
-    check(60, |world| {
+    check(60, |_| {
         let says = "File isn't found or is unavailable";
         let mut rows = Vec::new();
         for path in PATHS {

@@ -12,6 +12,9 @@ async fn install(app: &TestApp, kind: &str, value: &str) -> Vec<String> {
     answer.violations()
 }
 
+/// A value of this length.
+type Value<'a> = &'a dyn Fn(usize) -> String;
+
 fn text(length: usize) -> String {
     format!("\"{}\"", "a".repeat(length))
 }
@@ -28,7 +31,7 @@ fn settings() {
         let quoted = |length: usize| text(length - 2);
         let listed = |length: usize| format!("[{}]", text(length - 4));
         let cyrillic = |length: usize| format!("\"{}{}\"", "ж".repeat(length / 2), "a".repeat(length % 2));
-        let rows: [(&str, usize, &str, &dyn Fn(usize) -> String); 9] = [
+        let rows: [(&str, usize, &str, Value<'_>); 9] = [
             ("text", 16 << 10, "field", &text),
             ("text", 16 << 10, "field", &cyrillic),
             ("pass", 4 << 10, "field", &text),

@@ -1,9 +1,12 @@
 //! Tokens: which keys may have signed them, what they must claim, and that every refusal looks the same.
 
+mod claims;
 mod edges;
 mod forged;
+mod forms;
 mod keys;
 mod signers;
 mod start;
+mod table;
 
 use signers::{Kind, Signer, Token, base64, jwks};
