@@ -35,6 +35,8 @@ pub struct Server {
     pub url: String,
     /// What it printed after the line that says where it listens.
     pub rest: BufReader<std::process::ChildStdout>,
+    /// Made once: it reads the certificates of the system.
+    http: reqwest::Client,
 }
 
 impl Server {
@@ -54,7 +56,7 @@ impl Server {
         let mut line = String::new();
         rest.read_line(&mut line).unwrap();
         match line.trim_end().strip_prefix("listening on ") {
-            Some(url) => Self { url: url.to_owned(), child, rest },
+            Some(url) => Self { url: url.to_owned(), child, rest, http: reqwest::Client::new() },
             None => panic!("printed {line:?} and logged:\n{}", log.join().unwrap()),
         }
     }
@@ -71,7 +73,7 @@ impl Server {
     pub fn caller(&self, data_dir: &Path, claims: &Claims) -> Client {
         let key = SigningKey::load(&data_dir.join("keys/signing.pem")).unwrap();
         let token = claims.sign(&key, Clock::system().now());
-        Client::new(reqwest::Client::new(), self.url.clone(), Some(token))
+        Client::new(self.http.clone(), self.url.clone(), Some(token))
     }
 }
 
