@@ -63,6 +63,7 @@ fn only_users_of_accounts_that_installed_it_vote() {
         ] {
             assert_eq!(app.user().put(RATING, body).await.violations(), [error], "{body}");
         }
+        app.user().put("/registry/v1/widgets/unknown/rating", "{}").await.problem(404);
         assert_eq!(shown(app).await, "0");
     });
 }

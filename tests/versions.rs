@@ -88,6 +88,7 @@ fn only_the_owner_changes_versions() {
             let stranger = app.caller(stranger.scopes(&["publish"]));
             stranger.post(&format!("{WIDGET}/versions/1.0.0/yank"), "").await.problem(404);
             stranger.put(&format!("{WIDGET}/current"), r#"{"version":"1.0.0"}"#).await.problem(404);
+            stranger.put(&format!("{WIDGET}/current"), "{}").await.problem(404);
         }
         let owner = app.admin();
         assert_eq!(

@@ -44,6 +44,7 @@ fn showing_needs_its_own_scope_and_the_owner() {
             .put(VISIBILITY, r#"{"visibility":"public"}"#)
             .await
             .problem(404);
+        app.caller(Claims::admin(2, 7).scopes(&["publish"])).put(VISIBILITY, "{}").await.problem(404);
         for (body, error) in [
             ("{}", "FieldMissing visibility"),
             (r#"{"visibility":1}"#, "InvalidType visibility"),

@@ -124,6 +124,14 @@ pub enum KeyError {
         /// Its length in bits.
         bits: usize,
     },
+    /// A key that can never verify.
+    #[error("the key `{kid}` is not on the curve of {algorithm:?} (P-256 for Es256, Ed25519 for EdDsa)")]
+    OtherCurve {
+        /// The key's id.
+        kid: String,
+        /// What it is to verify.
+        algorithm: KeyAlgorithm,
+    },
     /// Two keys with one id.
     #[error("two keys have the kid `{kid}`; give each its own")]
     Twice {
@@ -260,9 +268,18 @@ fn strong_enough(key: &VerificationKey) -> Result<(), KeyError> {
                 return Err(KeyError::ShortRsa { kid: key.kid.clone(), bits });
             }
         }
-        KeyAlgorithm::EdDsa | KeyAlgorithm::Es256 => {}
+        KeyAlgorithm::EdDsa => length_of(key, 32)?,
+        KeyAlgorithm::Es256 => length_of(key, 65)?,
     }
     Ok(())
+}
+
+/// A key of another curve has another length: it would be taken here and verify nothing.
+fn length_of(key: &VerificationKey, expected: usize) -> Result<(), KeyError> {
+    if key.key.try_get_as_bytes().is_ok_and(|bytes| bytes.len() == expected) {
+        return Ok(());
+    }
+    Err(KeyError::OtherCurve { kid: key.kid.clone(), algorithm: key.algorithm })
 }
 
 /// Bits of a number whose highest byte comes first.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::publish::{self, Accepted, PublishError, Published, Request};
+use super::store;
 use super::visibility::{self, VisibilityError};
 use super::widget::{Owner, Visibility};
 use crate::archive::{self, Finding, Package, Report, Severity, WidgetCode};
@@ -18,7 +19,7 @@ use crate::database::Failure;
 use crate::digest::Sha256;
 use crate::http::caller::{Publisher, scope};
 use crate::http::hal;
-use crate::http::json;
+use crate::http::json::{self, Document};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, Usual};
 use crate::http::upload::Upload;
@@ -181,21 +182,32 @@ pub struct VisibilityBody {
     ),
 )]
 pub(crate) async fn set_visibility(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    const NAME: &str = "visibility";
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    let invalid = |path: &str, violation| Problem::Invalid(vec![FieldError::new(path, violation)]);
-    let members = call.body.document.as_ref().and_then(|body| json::members(body.root()));
-    let members = members.ok_or_else(|| invalid("", Violation::InvalidType(Expected::Object)))?;
-    let value = members.iter().find(|(key, _)| key == NAME).ok_or_else(|| invalid(NAME, Violation::FieldMissing))?.1;
-    let text = json::text(value).ok_or_else(|| invalid(NAME, Violation::InvalidType(Expected::String)))?;
-    let visibility: Visibility = text.parse().map_err(|_| invalid(NAME, Violation::NotSupportedChoice))?;
-    let caller = &call.who.0;
+    let (pool, caller) = (&call.shared.pool, &call.who.0);
+    let owner = Owner { account: caller.account, user: caller.user };
+    let visibility = match visibility_of(call.body.document.as_ref()) {
+        Ok(visibility) => visibility,
+        // What is not the caller's is not found, whatever is to be done with it.
+        Err(_) if store::published(pool, &code).await?.is_none_or(|found| found.owner != owner) => {
+            return Err(Problem::NoWidget);
+        }
+        Err(error) => return Err(Problem::Invalid(vec![error])),
+    };
     if visibility == Visibility::Public {
         scope(caller, Scope::PublishPublic)?;
     }
-    let owner = Owner { account: caller.account, user: caller.user };
-    visibility::change(&call.shared.pool, &code, owner, visibility).await?;
+    visibility::change(pool, &code, owner, visibility).await?;
     hal::json(HttpResponse::Ok(), &VisibilityBody { visibility })
+}
+
+fn visibility_of(body: Option<&Document>) -> Result<Visibility, FieldError> {
+    const NAME: &str = "visibility";
+    let members = body.and_then(|body| json::members(body.root()));
+    let members = members.ok_or_else(|| FieldError::new("", Violation::InvalidType(Expected::Object)))?;
+    let value = members.iter().find(|(key, _)| key == NAME);
+    let value = value.ok_or_else(|| FieldError::new(NAME, Violation::FieldMissing))?.1;
+    let text = json::text(value).ok_or_else(|| FieldError::new(NAME, Violation::InvalidType(Expected::String)))?;
+    text.parse().map_err(|_| FieldError::new(NAME, Violation::NotSupportedChoice))
 }
 
 impl From<VisibilityError> for Problem {

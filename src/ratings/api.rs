@@ -41,8 +41,15 @@ pub struct RatingBody {
     ),
 )]
 pub(crate) async fn rate(call: Call<User, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    let stars = stars(call.body.document.as_ref()).map_err(|error| Problem::Invalid(vec![error]))?;
-    answer(&call, Some(stars)).await
+    match stars(call.body.document.as_ref()) {
+        Ok(stars) => answer(&call, Some(stars)).await,
+        Err(error) => {
+            // What is not installed is not found, whatever is said about it.
+            let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
+            let installed = store::is_installed(&call.shared.pool, &call.who.0, &code).await?;
+            if installed { Err(Problem::Invalid(vec![error])) } else { Err(Problem::NoWidget) }
+        }
+    }
 }
 
 /// Takes the user's vote back.

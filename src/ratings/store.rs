@@ -30,6 +30,22 @@ pub async fn vote(
     Ok(Some(mean))
 }
 
+/// Whether the account has installed a widget that has a current version.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn is_installed(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM widgets w JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
+         WHERE w.code = $2 AND w.current_version IS NOT NULL)",
+    )
+    .bind(caller.account.get())
+    .bind(code.as_str())
+    .fetch_one(pool)
+    .await?)
+}
+
 /// The widget of an install, with its row locked: votes on one widget are counted one after the other.
 async fn lock_installed(
     connection: &mut Connection,

@@ -214,3 +214,26 @@ fn words() {
         assert!(why.contains("verification_keys: "), "{keys}: {why}");
     }
 }
+
+#[test]
+fn keys_of_another_curve() {
+    use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    };
+
+    let dir = tempfile::tempdir().unwrap();
+    let pem = |algorithm| {
+        let pair = EcdsaKeyPair::generate(algorithm).unwrap();
+        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        pem::encode(&pem::Pem::new("PUBLIC KEY", der.as_ref()))
+    };
+    let other = file(dir.path(), "long", "ES256", pem(&ECDSA_P384_SHA384_FIXED_SIGNING));
+    assert!(
+        refusal(dir.path(), &other).starts_with("the key `long` is not on the curve of Es256"),
+        "{}",
+        refusal(dir.path(), &other)
+    );
+    let right = file(dir.path(), "right", "ES256", pem(&ECDSA_P256_SHA256_FIXED_SIGNING));
+    assert!(refusal(dir.path(), &right).contains("is accepted"));
+}

@@ -10,6 +10,7 @@ use super::store::{self, Released, VersionFile};
 use super::{ChangeError, Choice, change};
 use crate::archive::{Version, WidgetCode};
 use crate::auth::Caller;
+use crate::catalogue::store as catalogue;
 use crate::catalogue::visibility::store as sight;
 use crate::catalogue::widget::{Owner, WidgetId};
 use crate::database::Failure;
@@ -217,17 +218,33 @@ pub(crate) async fn restore(call: Call<Publisher, NoBody>) -> Result<HttpRespons
     ),
 )]
 pub(crate) async fn pin(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
+    match wanted(&call) {
+        Ok(choice) => answer(&call, &choice).await,
+        Err(problem) => {
+            // What is not the caller's is not found, whatever is to be done with it.
+            let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
+            let found = catalogue::published(&call.shared.pool, &code).await?;
+            let Caller { account, user, .. } = call.who.0;
+            if found.is_some_and(|found| found.owner == Owner { account, user }) {
+                Err(problem)
+            } else {
+                Err(Problem::NoWidget)
+            }
+        }
+    }
+}
+
+fn wanted(call: &Call<Publisher, Json<Usual>>) -> Result<Choice, Problem> {
     const NAME: &str = "version";
     let invalid = |path: &str, violation| Problem::Invalid(vec![FieldError::new(path, violation)]);
     let members = call.body.document.as_ref().and_then(|body| json::members(body.root()));
     let members = members.ok_or_else(|| invalid("", Violation::InvalidType(Expected::Object)))?;
     let value = members.iter().find(|(key, _)| key == NAME).ok_or_else(|| invalid(NAME, Violation::FieldMissing))?.1;
-    let choice = match (json::kind(value), json::text(value)) {
-        (Kind::Null, _) => Choice::Unpin,
-        (_, Some(text)) => Choice::Pin(text.parse().map_err(|_| Problem::NoVersion)?),
-        _ => return Err(invalid(NAME, Violation::InvalidType(Expected::String))),
-    };
-    answer(&call, &choice).await
+    match (json::kind(value), json::text(value)) {
+        (Kind::Null, _) => Ok(Choice::Unpin),
+        (_, Some(text)) => Ok(Choice::Pin(text.parse().map_err(|_| Problem::NoVersion)?)),
+        _ => Err(invalid(NAME, Violation::InvalidType(Expected::String))),
+    }
 }
 
 async fn answer<B>(call: &Call<Publisher, B>, choice: &Choice) -> Result<HttpResponse, Problem> {
