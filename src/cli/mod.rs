@@ -1,4 +1,4 @@
-//! The command line: one file per command.
+//! The command line: one file per command; `folder`, `findings` and `excerpt` are what several share.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -11,6 +11,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Config, Loaded, Sources};
 
 mod demo;
+mod excerpt;
+mod findings;
+mod folder;
 mod healthcheck;
 mod migrate;
 mod openapi;
@@ -18,6 +21,7 @@ mod publish;
 mod serve;
 mod settings;
 mod token;
+mod validate;
 
 /// A self-hosted registry of CRM widgets that speaks the Widgets section of the amoCRM/Kommo API v4.
 ///
@@ -33,6 +37,7 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Token(token::Token),
+    Validate(validate::Validate),
     Publish(publish::Publish),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
@@ -119,6 +124,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Validate(command) => command.run(),
         Command::Publish(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
