@@ -1,4 +1,4 @@
-//! The command line: one file per command; `folder`, `findings` and `excerpt` are what several share.
+//! The command line: one file per command; `remote`, `folder`, `findings`, `excerpt`, `plan` and `table` are what several share.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -17,9 +17,12 @@ mod folder;
 mod healthcheck;
 mod migrate;
 mod openapi;
+mod plan;
 mod publish;
+mod remote;
 mod serve;
 mod settings;
+mod table;
 mod token;
 mod validate;
 
