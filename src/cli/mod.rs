@@ -15,6 +15,7 @@ mod excerpt;
 mod findings;
 mod folder;
 mod healthcheck;
+mod installs;
 mod migrate;
 mod openapi;
 mod plan;
@@ -25,6 +26,8 @@ mod settings;
 mod table;
 mod token;
 mod validate;
+mod versions;
+mod yank;
 
 /// A self-hosted registry of CRM widgets that speaks the Widgets section of the amoCRM/Kommo API v4.
 ///
@@ -42,6 +45,9 @@ enum Command {
     Token(token::Token),
     Validate(validate::Validate),
     Publish(publish::Publish),
+    Versions(versions::Versions),
+    Yank(yank::Yank),
+    Installs(installs::Installs),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -129,6 +135,9 @@ pub fn main() -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Publish(command) => command.run(),
+        Command::Versions(command) => command.run(),
+        Command::Yank(command) => command.run(),
+        Command::Installs(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),
