@@ -140,7 +140,7 @@ mod tests {
     fn sums_up() {
         let (error, warning) = (finding("error", "a"), finding("warning", "b"));
         assert_eq!(summary(&[]), "no errors, no warnings");
-        assert_eq!(summary(&[error.clone()]), "1 error");
+        assert_eq!(summary(std::slice::from_ref(&error)), "1 error");
         assert_eq!(summary(&[error.clone(), warning.clone(), warning.clone()]), "1 error, 2 warnings");
         let more = finding("warning", archive::FindingCode::MoreWarnings.as_str());
         assert_eq!(summary(&[error, warning, more]), "1 error, more than 1 warning");

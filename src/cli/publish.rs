@@ -133,7 +133,8 @@ fn report(answer: &Answer, path: &str, printer: &mut Printer<'_>) -> anyhow::Res
     let Answer { code, version, visibility, already_published, is_current, findings } = answer;
     warn(findings, printer);
     let what = if *already_published { "was published before" } else { "published" };
-    let current = if *is_current { "" } else { "; not current, because a higher version is there" };
+    let current =
+        if *is_current { "" } else { "; not current: a higher version is, or a pinned one, or this one is yanked" };
     say(&format!("{path}: {what}: {code} {version} ({visibility}){current}"))?;
     Ok(true)
 }
