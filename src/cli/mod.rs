@@ -1,4 +1,4 @@
-//! The command line: one file per command.
+//! The command line: one file per command; `remote`, `folder`, `findings`, `excerpt`, `plan` and `table` are what several share.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -11,13 +11,23 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Config, Loaded, Sources};
 
 mod demo;
+mod excerpt;
+mod findings;
+mod folder;
 mod healthcheck;
+mod installs;
 mod migrate;
 mod openapi;
+mod plan;
 mod publish;
+mod remote;
 mod serve;
 mod settings;
+mod table;
 mod token;
+mod validate;
+mod versions;
+mod yank;
 
 /// A self-hosted registry of CRM widgets that speaks the Widgets section of the amoCRM/Kommo API v4.
 ///
@@ -33,7 +43,11 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Token(token::Token),
+    Validate(validate::Validate),
     Publish(publish::Publish),
+    Versions(versions::Versions),
+    Yank(yank::Yank),
+    Installs(installs::Installs),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -119,7 +133,11 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Validate(command) => command.run(),
         Command::Publish(command) => command.run(),
+        Command::Versions(command) => command.run(),
+        Command::Yank(command) => command.run(),
+        Command::Installs(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

@@ -1,35 +1,38 @@
 //! `publish`: packs folders, uploads archives, prints every finding.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{causes, complain, say};
+use super::findings::{Finding, Printer};
+use super::plan::Plan;
+use super::remote::{Connection, Refusal, Remote};
+use super::{causes, complain, folder, say};
 use crate::app;
 use crate::archive::{self, Limits, Report, WidgetCode};
 
 /// Publishes widgets: zip archives, or folders, which are packed first
 ///
-/// Prints what was published and every finding. Exit code 1 when any was refused; the others are published all the same.
+/// Prints what was published and every finding, as `validate` does. Exit code 1 when any was refused; the others are published all
+/// the same. The token needs the scope publish.
+///
+/// With --dry-run nothing is published: the server tells what the archive would change in the widget's settings, and how many
+/// accounts have settings that would no longer fit.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  widget-registry publish --dry-run my_widget\n  \
+    widget-registry publish --public my_widget dist/other.zip")]
 pub(super) struct Publish {
     /// A zip archive, or the folder of a widget
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "WIDGET_REGISTRY_SERVER")]
-    server: String,
-    /// A token with the scope publish
-    #[arg(long, value_name = "TOKEN", env = "WIDGET_REGISTRY_TOKEN", hide_env_values = true)]
-    token: SecretString,
+    /// Only tell what publishing would change; nothing is stored
+    #[arg(long)]
+    dry_run: bool,
     /// The widget's code [default: widget.code of the manifest, else the name of the file or folder]
     #[arg(long, value_name = "CODE")]
     code: Option<WidgetCode>,
@@ -42,28 +45,19 @@ pub(super) struct Publish {
     /// Mark it as a CRM template
     #[arg(long)]
     crm_template: bool,
+    #[command(flatten)]
+    remote: Remote,
 }
-
-/// Time for one upload and its answer.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What the server answers, as far as it is printed.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    #[serde(default)]
     code: String,
-    #[serde(default)]
     version: String,
-    #[serde(default)]
     visibility: String,
-    #[serde(default)]
     already_published: bool,
-    #[serde(default)]
     is_current: bool,
-    #[serde(default)]
-    detail: String,
-    #[serde(default)]
-    findings: Vec<serde_json::Value>,
+    findings: Vec<Finding>,
 }
 
 impl Publish {
@@ -71,11 +65,11 @@ impl Publish {
         if self.code.is_some() && self.paths.len() > 1 {
             bail!("--code names one widget, but {} paths are given", self.paths.len());
         }
+        let connection = self.remote.connect()?;
         app::block_on(async {
-            let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
             let mut code = ExitCode::SUCCESS;
             for path in &self.paths {
-                match self.publish(&client, path).await {
+                match self.publish(&connection, path).await {
                     Ok(true) => {}
                     Ok(false) => code = ExitCode::FAILURE,
                     Err(error) => {
@@ -88,11 +82,28 @@ impl Publish {
         })
     }
 
-    /// Whether the server took it.
-    async fn publish(&self, client: &reqwest::Client, path: &Path) -> anyhow::Result<bool> {
-        let bytes = if path.is_dir() { pack(path)? } else { fs::read(path).context("cannot read it")? };
+    /// Whether the server took it, or would.
+    async fn publish(&self, connection: &Connection<'_>, path: &Path) -> anyhow::Result<bool> {
+        let archive = folder::read(path)?;
+        let name = path.display().to_string();
+        let code = self.code_for(path, &archive)?;
+        let mut printer = Printer::new(&name, &archive);
+        if self.dry_run {
+            let code = code.map_or_else(|| folder::code(path), Ok)?;
+            return match connection.upload(&["widgets", code.as_str(), "plan"], &[], &archive).await? {
+                Ok(plan) => tell(&plan, code.as_str(), &name, &mut printer),
+                Err(refusal) => Ok(refused(&refusal, &name, &mut printer)),
+            };
+        }
+        match connection.upload(&["widgets"], &self.query(code), &archive).await? {
+            Ok(published) => report(&published, &name, &mut printer),
+            Err(refusal) => Ok(refused(&refusal, &name, &mut printer)),
+        }
+    }
+
+    fn query(&self, code: Option<WidgetCode>) -> Vec<(&'static str, String)> {
         let mut query = Vec::new();
-        if let Some(code) = self.code_for(path, &bytes)? {
+        if let Some(code) = code {
             query.push(("code", code.to_string()));
         }
         if self.public {
@@ -104,91 +115,44 @@ impl Publish {
         if self.crm_template {
             query.push(("is_crm_template", "true".to_owned()));
         }
-        let address = format!("{}/registry/v1/widgets", self.server.trim_end_matches('/'));
-        let address = url::Url::parse_with_params(&address, query).context("--server is not a URL")?;
-        let request = client.post(address).bearer_auth(self.token.expose_secret());
-        let answer = request.header("content-type", "application/zip").body(bytes).send().await;
-        let answer = answer.with_context(|| format!("{} does not answer", self.server))?;
-        let status = answer.status();
-        let answer: Answer =
-            answer.json().await.with_context(|| format!("{} answered {status} and no JSON", self.server))?;
-        report(path, status.is_success(), &answer)?;
-        Ok(status.is_success())
+        query
     }
 
-    /// The code to send; `None` leaves it to the manifest.
+    /// The code to send; `None` for an archive that is refused here: the server names what is wrong with it.
     fn code_for(&self, path: &Path, archive: &[u8]) -> anyhow::Result<Option<WidgetCode>> {
         if self.code.is_some() {
             return Ok(self.code.clone());
         }
         let Report { package, .. } = archive::inspect(Cursor::new(archive), &Limits::default())?;
-        // The server names what is wrong with an archive that cannot be read here.
-        if package.is_none_or(|package| package.manifest.code.is_some()) {
-            return Ok(None);
-        }
-        let named = if path.is_dir() { path.canonicalize()? } else { path.with_extension("") };
-        let name = named.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        match name.parse() {
-            Ok(code) => Ok(Some(code)),
-            Err(_) => bail!("neither the manifest nor the name `{name}` gives a code; give one with --code"),
-        }
+        let Some(package) = package else { return Ok(None) };
+        package.manifest.code.map_or_else(|| folder::code(path), Ok).map(Some)
     }
 }
 
-fn report(path: &Path, accepted: bool, answer: &Answer) -> anyhow::Result<()> {
-    let path = path.display();
-    for finding in &answer.findings {
-        complain(&describe(finding, &path.to_string()));
-    }
-    if !accepted {
-        complain(&format!("{path}: refused: {}", answer.detail));
-        return Ok(());
-    }
-    let what = if answer.already_published { "was published before" } else { "published" };
-    let current = if answer.is_current { "" } else { "; not current, because a higher version is there" };
-    say(&format!("{path}: {what}: {} {} ({}){current}", answer.code, answer.version, answer.visibility))
+fn report(answer: &Answer, path: &str, printer: &mut Printer<'_>) -> anyhow::Result<bool> {
+    let Answer { code, version, visibility, already_published, is_current, findings } = answer;
+    warn(findings, printer);
+    let what = if *already_published { "was published before" } else { "published" };
+    let current =
+        if *is_current { "" } else { "; not current: a higher version is, or a pinned one, or this one is yanked" };
+    say(&format!("{path}: {what}: {code} {version} ({visibility}){current}"))?;
+    Ok(true)
 }
 
-/// `warning[manifest.bom]: widget.zip: manifest.json:1:1 (settings.login): what and what to do`
-fn describe(finding: &serde_json::Value, path: &str) -> String {
-    let text = |pointer: &str| finding.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
-    let number = |pointer: &str| finding.pointer(pointer).and_then(serde_json::Value::as_u64);
-    let mut place = path.to_owned();
-    if !text("/place/entry").is_empty() {
-        place = format!("{place}: {}", text("/place/entry"));
-    }
-    if let (Some(line), Some(column)) = (number("/place/line"), number("/place/column")) {
-        place = format!("{place}:{line}:{column}");
-    }
-    if !text("/place/path").is_empty() {
-        place = format!("{place} ({})", text("/place/path"));
-    }
-    format!("{}[{}]: {place}: {}", text("/severity"), text("/code"), text("/message"))
+fn tell(plan: &Plan, code: &str, path: &str, printer: &mut Printer<'_>) -> anyhow::Result<bool> {
+    warn(&plan.findings, printer);
+    plan.lines(path, code).iter().try_for_each(|line| say(line))?;
+    Ok(true)
 }
 
-/// Packs a widget's folder; files whose names begin with a dot stay out.
-fn pack(folder: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut files = Vec::new();
-    collect(folder, "", &mut files)?;
-    Ok(archive::pack(&files)?)
+fn refused(refusal: &Refusal, path: &str, printer: &mut Printer<'_>) -> bool {
+    warn(&refusal.findings, printer);
+    complain(&format!("{path}: refused: {refusal}"));
+    false
 }
 
-fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> anyhow::Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let entry = entry?;
-        let path = entry.path();
-        let name = entry.file_name().into_string().ok().with_context(|| format!("{} is not UTF-8", path.display()))?;
-        let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        // Follows no links: a link could bring in any file of this machine.
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            collect(&path, &name, files)?;
-        } else if kind.is_file() {
-            files.push((name, fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?));
-        }
+fn warn(findings: &[Finding], printer: &mut Printer<'_>) {
+    for finding in findings {
+        complain(&printer.describe(finding));
     }
-    Ok(())
 }

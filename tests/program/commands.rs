@@ -20,7 +20,20 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn help_names_every_command_and_what_it_does() {
     let help = text(&run(&["--help"]).stdout);
-    for command in ["serve", "token", "publish", "migrate", "healthcheck", "openapi", "config"] {
+    let commands = [
+        "serve",
+        "token",
+        "validate",
+        "publish",
+        "versions",
+        "yank",
+        "installs",
+        "migrate",
+        "healthcheck",
+        "openapi",
+        "config",
+    ];
+    for command in commands {
         assert!(help.contains(&format!("  {command} ")), "{help}");
         let own = run(&[command, "--help"]);
         assert!(own.status.success() && text(&own.stdout).contains("Usage: widget-registry"), "{command}");

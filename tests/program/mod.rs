@@ -1,6 +1,8 @@
 //! The program as a person runs it: its commands, its output, its end.
 
 mod commands;
+mod remote;
 mod serve;
 mod server;
 mod survival;
+mod validate;
