@@ -202,10 +202,7 @@ pub(crate) async fn set_visibility(call: Call<Publisher, Json<Usual>>) -> Result
 
 fn visibility_of(body: Option<&Document>) -> Result<Visibility, FieldError> {
     const NAME: &str = "visibility";
-    let members = body.and_then(|body| json::members(body.root()));
-    let members = members.ok_or_else(|| FieldError::new("", Violation::InvalidType(Expected::Object)))?;
-    let value = members.iter().find(|(key, _)| key == NAME);
-    let value = value.ok_or_else(|| FieldError::new(NAME, Violation::FieldMissing))?.1;
+    let value = json::required(body, NAME)?;
     let text = json::text(value).ok_or_else(|| FieldError::new(NAME, Violation::InvalidType(Expected::String)))?;
     text.parse().map_err(|_| FieldError::new(NAME, Violation::NotSupportedChoice))
 }

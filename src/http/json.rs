@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::violation::join;
+use super::violation::{Expected, FieldError, Violation, join};
 
 /// What a JSON text may hold.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +92,19 @@ pub fn kind(value: &RawValue) -> Kind {
 #[must_use]
 pub fn members(value: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     serde_json::from_str::<Members<'_>>(value.get()).ok().map(|members| members.0)
+}
+
+/// A member that a body must have.
+///
+/// # Errors
+///
+/// When the body is no object, or has no such member.
+pub fn required<'a>(body: Option<&'a Document>, name: &str) -> Result<&'a RawValue, FieldError> {
+    let missing = || FieldError::new(name, Violation::FieldMissing);
+    let members = members(body.ok_or_else(missing)?.root());
+    let members = members.ok_or_else(|| FieldError::new("", Violation::InvalidType(Expected::Object)))?;
+    let found = members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+    found.ok_or_else(missing)
 }
 
 /// The elements of an array; `None` for another type.

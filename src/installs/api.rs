@@ -61,10 +61,7 @@ pub(crate) async fn set_lead_source(call: Call<Admin, Json<Usual>>) -> Result<Ht
 
 fn pipeline(body: Option<&Document>) -> Result<Option<i64>, FieldError> {
     const NAME: &str = "pipeline_id";
-    let root = body.map(Document::root).ok_or_else(|| FieldError::new(NAME, Violation::FieldMissing))?;
-    let members = json::members(root).ok_or_else(|| FieldError::new("", Violation::InvalidType(Expected::Object)))?;
-    let value =
-        members.iter().find(|(key, _)| key == NAME).ok_or_else(|| FieldError::new(NAME, Violation::FieldMissing))?.1;
+    let value = json::required(body, NAME)?;
     match (json::kind(value), json::integer(value)) {
         (Kind::Null, _) => Ok(None),
         (_, Some(id)) if id > 0 => Ok(Some(id)),

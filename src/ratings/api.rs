@@ -73,10 +73,7 @@ async fn answer<B>(call: &Call<User, B>, stars: Option<Stars>) -> Result<HttpRes
 
 fn stars(body: Option<&Document>) -> Result<Stars, FieldError> {
     const NAME: &str = "stars";
-    let members = body.and_then(|body| json::members(body.root()));
-    let members = members.ok_or_else(|| FieldError::new("", Violation::InvalidType(Expected::Object)))?;
-    let value = members.iter().find(|(key, _)| key == NAME);
-    let value = value.ok_or_else(|| FieldError::new(NAME, Violation::FieldMissing))?.1;
+    let value = json::required(body, NAME)?;
     let number = json::integer(value).ok_or_else(|| FieldError::new(NAME, Violation::InvalidType(Expected::Int)))?;
     Stars::new(number).ok_or_else(|| FieldError::new(NAME, Violation::NotSupportedChoice))
 }

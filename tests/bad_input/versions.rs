@@ -71,7 +71,8 @@ fn pins_and_pages() {
         for body in ["{}", r#"{"Version":"1.0.0"}"#] {
             rows.push(invalid(format!("body {body}"), pin(body), &["FieldMissing version"]));
         }
-        for body in ["", "[]", "null", r#""1.0.0""#, "1"] {
+        rows.push(invalid("no body".to_owned(), pin(""), &["FieldMissing version"]));
+        for body in ["[]", "null", r#""1.0.0""#, "1"] {
             rows.push(invalid(format!("body {body}"), pin(body), &["InvalidType "]));
         }
         let list = |query: &str| world.user("GET", format!("/registry/v1/widgets/every/versions?{query}"));

@@ -236,14 +236,12 @@ pub(crate) async fn pin(call: Call<Publisher, Json<Usual>>) -> Result<HttpRespon
 
 fn wanted(call: &Call<Publisher, Json<Usual>>) -> Result<Choice, Problem> {
     const NAME: &str = "version";
-    let invalid = |path: &str, violation| Problem::Invalid(vec![FieldError::new(path, violation)]);
-    let members = call.body.document.as_ref().and_then(|body| json::members(body.root()));
-    let members = members.ok_or_else(|| invalid("", Violation::InvalidType(Expected::Object)))?;
-    let value = members.iter().find(|(key, _)| key == NAME).ok_or_else(|| invalid(NAME, Violation::FieldMissing))?.1;
+    let invalid = |error| Problem::Invalid(vec![error]);
+    let value = json::required(call.body.document.as_ref(), NAME).map_err(invalid)?;
     match (json::kind(value), json::text(value)) {
         (Kind::Null, _) => Ok(Choice::Unpin),
         (_, Some(text)) => Ok(Choice::Pin(text.parse().map_err(|_| Problem::NoVersion)?)),
-        _ => Err(invalid(NAME, Violation::InvalidType(Expected::String))),
+        _ => Err(invalid(FieldError::new(NAME, Violation::InvalidType(Expected::String)))),
     }
 }
 
