@@ -46,7 +46,7 @@ CREATE TABLE widgets (
   is_crm_template boolean NOT NULL DEFAULT false,
   -- The mean of all votes in tenths of a star; 0 while nobody has voted.
   rating_tenths smallint NOT NULL DEFAULT 0 CONSTRAINT widgets_rating_range CHECK (rating_tenths BETWEEN 0 AND 50),
-  -- The version that the v4 API shows; null only inside the transaction that publishes the first one.
+  -- The version that the v4 API shows; null inside the transaction that publishes the first one, and while all are yanked.
   current_version text COLLATE "C",
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now()

@@ -42,8 +42,6 @@ ALTER TABLE blob_chunks ADD CONSTRAINT blob_chunks_blob_fkey FOREIGN KEY (sha256
 ALTER TABLE version_files ADD CONSTRAINT version_files_version_fkey
   FOREIGN KEY (widget_id, version) REFERENCES widget_versions (widget_id, version);
 ALTER TABLE version_files ADD CONSTRAINT version_files_blob_fkey FOREIGN KEY (blob_sha256) REFERENCES blobs;
--- Which versions hold a blob: asked before it is removed.
-CREATE INDEX version_files_by_blob ON version_files (blob_sha256);
 
 -- A yanked version is never current; null while it is not yanked.
 ALTER TABLE widget_versions ADD COLUMN yanked_at timestamptz;

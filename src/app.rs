@@ -144,11 +144,15 @@ impl App {
         if failure.is_none() {
             tracing::info!("running requests have {DRAIN_SECONDS} s to end; a second signal cuts them");
         }
+        let drained = async {
+            self.handle.stop(failure.is_none()).await;
+            self.shared.pool.close().await;
+        };
+        // In a hurry the running requests end with the process: the server itself cannot be hurried any more.
         tokio::select! {
-            () = self.handle.stop(failure.is_none()) => {}
-            () = hurry => self.handle.stop(false).await,
+            () = drained => {}
+            () = hurry => tracing::warn!("running requests are cut"),
         }
-        self.shared.pool.close().await;
         let stopping = self.stop_database.send(true).is_ok();
         let stopped = if stopping && !self.database.is_finished() { self.database.await } else { Ok(Ok(())) };
         match (failure, stopped) {

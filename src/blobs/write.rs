@@ -81,6 +81,10 @@ fn unpack<R: Read + Seek>(
     let chunk = usize::try_from(CHUNK).unwrap_or(usize::MAX);
     let mut files = Files::open(source, limits)?;
     for path in paths {
+        // A receiver that is gone has an error to tell, and wants no more.
+        if pieces.is_closed() {
+            return Ok(());
+        }
         let mut piece = Vec::with_capacity(chunk);
         files.read(path, |mut bytes| {
             while !bytes.is_empty() {
@@ -88,7 +92,6 @@ fn unpack<R: Read + Seek>(
                 piece.extend_from_slice(now);
                 bytes = later;
                 if piece.len() == chunk {
-                    // A receiver that is gone has an error to tell, and wants no more.
                     let _ =
                         pieces.blocking_send(Piece::Bytes(std::mem::replace(&mut piece, Vec::with_capacity(chunk))));
                 }

@@ -1,6 +1,5 @@
 //! Publishing a version: who may, what it changes, and what stands against it.
 
-use std::cmp::Ordering;
 use std::io::{Read, Seek};
 
 use serde::Serialize;
@@ -8,7 +7,7 @@ use uuid::Uuid;
 
 use super::store::{self, Attributes, NewVersion, Registered};
 use super::template::Template;
-use super::versions;
+use super::versions::{self, becomes_current};
 use super::widget::{Owner, Visibility, WidgetId};
 use crate::archive::{Finding, Limits, LocalizedText, Package, Version, WidgetCode};
 use crate::blobs::{self, BlobError, NewBlob};
@@ -117,13 +116,8 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
         blobs::write(&mut transaction, source, limits, &files.collect::<Vec<_>>()).await?;
         versions::store::add_files(&mut transaction, registered.id, new.version, &package.files).await?;
     }
-    let stays = |current: &Version| already || registered.is_pinned || new.version.order(current) == Ordering::Less;
-    let current = match registered.current_version {
-        Some(current) if stays(&current) => Some(current),
-        // Every version is yanked, and this is one of them.
-        None if already => None,
-        _ => Some(new.version.clone()),
-    };
+    let wins = becomes_current(new.version, registered.current_version.as_ref(), registered.is_pinned);
+    let current = if !already && wins { Some(new.version.clone()) } else { registered.current_version };
     store::update(&mut transaction, registered.id, attributes, current.as_ref()).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(Published { id: registered.id, code, already, is_current: current.as_ref() == Some(new.version), attributes })

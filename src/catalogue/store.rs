@@ -275,6 +275,8 @@ pub struct Published {
     pub owner: Owner,
     /// The current version and its template; `None` when all are yanked.
     pub current: Option<(Version, Template)>,
+    /// Whether it was chosen by hand.
+    pub is_pinned: bool,
 }
 
 /// A widget by its code, whoever asks.
@@ -284,7 +286,7 @@ pub struct Published {
 /// When the database fails.
 pub async fn published(pool: &Pool, code: &WidgetCode) -> Result<Option<Published>, Failure> {
     let row = sqlx::query(
-        "SELECT w.id, w.owner_account_id, w.owner_user_id, v.version, v.template::text AS template FROM widgets w \
+        "SELECT w.id, w.owner_account_id, w.owner_user_id, w.is_pinned, v.version, v.template::text AS template FROM widgets w \
          LEFT JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version WHERE w.code = $1",
     )
     .bind(code.as_str())
@@ -299,5 +301,10 @@ pub async fn published(pool: &Pool, code: &WidgetCode) -> Result<Option<Publishe
         Ok::<_, Failure>((version, template))
     });
     let owner = owner(&row, "widgets", code.as_str())?;
-    Ok(Some(Published { id: WidgetId(row.try_get("id")?), owner, current: current.transpose()? }))
+    Ok(Some(Published {
+        id: WidgetId(row.try_get("id")?),
+        owner,
+        current: current.transpose()?,
+        is_pinned: row.try_get("is_pinned")?,
+    }))
 }

@@ -10,6 +10,7 @@ use super::table::counted;
 pub(super) struct Plan {
     version: String,
     current: Option<String>,
+    would_be_current: bool,
     added: Vec<String>,
     removed: Vec<String>,
     retyped: Vec<Retyped>,
@@ -42,7 +43,8 @@ impl Plan {
             Some(current) => format!("{current} is current now"),
             None => "no version is current now".to_owned(),
         };
-        let mut lines = vec![format!("{path}: would publish {code} {}; {current}", self.version)];
+        let stays = if self.would_be_current { "" } else { ", and stays so" };
+        let mut lines = vec![format!("{path}: would publish {code} {}; {current}{stays}", self.version)];
         lines.extend(self.changes());
         lines.push(self.fit());
         let reason = |reason: &Reason| {

@@ -86,8 +86,10 @@ pub async fn migrate_only(config: &Config) -> Result<Migrated, ConnectError> {
             let data_dir = DataDir::open(&config.data_dir)?;
             let cluster = Cluster::start(cluster_options(config, &data_dir)).await?;
             let migrated = migrations::run(&cluster.connect_options()).await;
-            cluster.stop().await?;
-            Ok(migrated?)
+            let stopped = cluster.stop().await;
+            let migrated = migrated?;
+            stopped?;
+            Ok(migrated)
         }
         Database::External { url, direct_url, .. } => {
             let direct = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;

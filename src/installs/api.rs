@@ -71,7 +71,7 @@ fn pipeline(body: Option<&Document>) -> Result<Option<i64>, FieldError> {
 }
 
 /// Installs on a page.
-const PAGE: i64 = 100;
+const PAGE: i64 = 25;
 
 /// The account's installs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,7 +107,7 @@ pub struct InstalledBody {
 #[utoipa::path(
     get, path = "/registry/v1/installs", tag = "installs", operation_id = "list_installs",
     params(("after" = Option<i64>, Query, description = "`next` of the page before", minimum = 1)),
-    responses((status = 200, description = "At most 100 installs, by widget id", body = InstallsBody)),
+    responses((status = 200, description = "At most 25 installs, by widget id", body = InstallsBody)),
 )]
 pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Problem> {
     let query = call.query();
@@ -139,6 +139,8 @@ pub struct PlanBody {
     version: String,
     /// The version that is current now; null when there is none.
     current: Option<String>,
+    /// Whether the v4 API would show the archive's version: not below a higher one, nor beside a pinned one.
+    would_be_current: bool,
     /// Keys of settings that only the archive has.
     added: Vec<String>,
     /// Keys of settings that only the current version has.
@@ -188,7 +190,7 @@ pub struct ReasonBody {
         (status = 200, description = "What would change", body = PlanBody),
         (status = 400, description = "The archive would be refused: `findings` has everything that is wrong with it"),
         (status = 404, description = "The code is none"),
-        (status = 409, description = "The code is somebody else's"),
+        (status = 409, description = "The code is somebody else's, or the version exists with other content"),
     ),
 )]
 pub(crate) async fn plan_version(call: Call<Publisher, Upload>) -> Result<HttpResponse, Problem> {
@@ -196,8 +198,8 @@ pub(crate) async fn plan_version(call: Call<Publisher, Upload>) -> Result<HttpRe
     let (package, findings) = inspect(&call).await?;
     let publisher = Owner { account: call.who.0.account, user: call.who.0.user };
     let limits = &call.shared.config.limits;
-    let Plan { current, difference, tally } =
-        plan(&call.shared.pool, publisher, &code, &package.manifest, limits).await?;
+    let Plan { current, would_be_current, difference, tally } =
+        plan(&call.shared.pool, publisher, &code, &package, limits).await?;
     let Difference { added, removed, retyped, newly_required } = difference;
     let Tally { installs, unfit, reasons } = tally;
     hal::json(
@@ -205,6 +207,7 @@ pub(crate) async fn plan_version(call: Call<Publisher, Upload>) -> Result<HttpRe
         &PlanBody {
             version: package.manifest.version.to_string(),
             current: current.map(|version| version.to_string()),
+            would_be_current,
             added,
             removed,
             retyped: retyped.into_iter().map(|(key, from, to)| RetypedBody { key, from, to }).collect(),
@@ -220,7 +223,11 @@ pub(crate) async fn plan_version(call: Call<Publisher, Upload>) -> Result<HttpRe
 impl From<PlanError> for Problem {
     fn from(error: PlanError) -> Self {
         match error {
-            PlanError::ForeignCode(_) => Self::Conflict(error.to_string()),
+            PlanError::ForeignCode(_) | PlanError::OtherBytes(_) => Self::Conflict(error.to_string()),
+            PlanError::Interrupted => {
+                tracing::error!(%error, "no plan");
+                Self::Internal
+            }
             PlanError::Database(failure) => failure.into(),
         }
     }

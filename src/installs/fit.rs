@@ -15,8 +15,15 @@ use crate::http::violation::{FieldError, Violation};
 #[must_use]
 pub fn misfits(template: &Template, settings: &RawValue, limits: &Limits) -> Vec<FieldError> {
     let mut errors = Settings::check_value(template, Some(settings), limits).err().unwrap_or_default();
-    errors.retain(|error| error.violation != Violation::NotExpected || error.path.contains('.'));
+    errors.retain(|error| error.violation != Violation::NotExpected || setting_of(template, error) != error.path);
     errors
+}
+
+/// The key of the setting that an error is about. Keys may hold dots too, so the longest key that fits counts.
+fn setting_of<'a>(template: &'a Template, error: &'a FieldError) -> &'a str {
+    let inside = |key: &str| error.path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let keys = template.fields.iter().map(|field| field.key.as_str()).filter(|key| inside(key));
+    keys.max_by_key(|key| key.len()).unwrap_or(&error.path)
 }
 
 /// How one template differs from another.
@@ -70,10 +77,11 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one account.
-    pub fn count(&mut self, misfits: &[FieldError]) {
+    pub fn count(&mut self, template: &Template, misfits: &[FieldError]) {
         self.installs += 1;
         self.unfit += u64::from(!misfits.is_empty());
-        let mut reasons: Vec<_> = misfits.iter().map(|error| (setting_of(error), error.violation.code())).collect();
+        let mut reasons: Vec<_> =
+            misfits.iter().map(|error| (setting_of(template, error).to_owned(), error.violation.code())).collect();
         // Ten wrong entries of one setting are one reason.
         reasons.sort_unstable();
         reasons.dedup();
@@ -83,6 +91,36 @@ impl Tally {
     }
 }
 
-fn setting_of(error: &FieldError) -> String {
-    error.path.split('.').next().unwrap_or_default().to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::LocalizedText;
+    use crate::catalogue::Field;
+    use crate::config::{Config, Sources};
+
+    fn template(fields: &[(&str, SettingType, bool)]) -> Template {
+        let field = |(key, kind, is_required): &(&str, SettingType, bool)| Field {
+            key: (*key).to_owned(),
+            name: LocalizedText::literal("name"),
+            kind: *kind,
+            is_required: *is_required,
+        };
+        Template { fields: fields.iter().map(field).collect() }
+    }
+
+    fn found(template: &Template, settings: &str) -> Vec<(String, &'static str)> {
+        let limits = Config::read(Sources::default()).config.unwrap().limits;
+        let settings: Box<RawValue> = serde_json::from_str(settings).unwrap();
+        let mut tally = Tally::default();
+        tally.count(template, &misfits(template, &settings, &limits));
+        tally.reasons.into_keys().collect()
+    }
+
+    #[test]
+    fn retired_settings_do_no_harm_even_with_dots_in_their_keys() {
+        let template = template(&[("sip", SettingType::Text, true), ("users", SettingType::UsersLp, false)]);
+        assert_eq!(found(&template, r#"{"sip":"a","sip.host":"b","old":1}"#), []);
+        let wrong = found(&template, r#"{"users":{"x":{},"1":{"login":"l","password":"p","more":1}}}"#);
+        assert_eq!(wrong, [("sip".to_owned(), "FieldMissing"), ("users".to_owned(), "NotExpected")]);
+    }
 }

@@ -1,4 +1,4 @@
-//! The SQL of installs, a function per statement. Every statement names the account.
+//! The SQL of installs, a function per statement. Every statement names the account, but for the one that counts for a widget's owner.
 
 use serde_json::value::RawValue;
 use sqlx::Row as _;

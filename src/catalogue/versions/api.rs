@@ -87,10 +87,10 @@ pub struct VersionDetailBody {
 pub struct FileBody {
     /// Relative to the archive's root.
     path: String,
-    /// SHA-256 in hexadecimal digits.
-    sha256: String,
-    /// Bytes.
-    size: i64,
+    /// SHA-256 in hexadecimal digits; null for files that are not served: it would confirm a guess of a secret.
+    sha256: Option<String>,
+    /// Bytes; null likewise.
+    size: Option<i64>,
     /// What the bytes are.
     media_type: String,
     /// Where it is served; null for server code, secrets and other files that are not.
@@ -122,6 +122,11 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let after = query.get("after")?.map(str::parse::<Version>);
     let after =
         after.transpose().map_err(|why| Problem::Malformed(format!("The parameter `after` is no version: {why}")))?;
+    if let Some(after) = &after
+        && store::archive_digest(&call.shared.pool, widget, after).await?.is_none()
+    {
+        return Err(Problem::Malformed("The parameter `after` names no version of this widget".to_owned()));
+    }
     let mut found = store::list(&call.shared.pool, widget, after.as_ref(), PAGE + 1).await?;
     let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
     let more = found.len() > page;
@@ -175,7 +180,13 @@ fn file_body(file: VersionFile, base: &str) -> FileBody {
         }
         url
     });
-    FileBody { path: file.path, sha256: file.sha256.to_string(), size: file.size, media_type: file.media_type, url }
+    FileBody {
+        path: file.path,
+        sha256: file.is_served.then(|| file.sha256.to_string()),
+        size: file.is_served.then_some(file.size),
+        media_type: file.media_type,
+        url,
+    }
 }
 
 /// Takes a version back: it is never current; the newest other one takes over.

@@ -1,5 +1,7 @@
 //! Which version is current: the newest that is not yanked, unless its owner has pinned one.
 
+use std::cmp::Ordering;
+
 use crate::archive::{Version, WidgetCode};
 use crate::catalogue::store::{self as catalogue, Registered};
 use crate::catalogue::versions::store;
@@ -34,6 +36,12 @@ pub enum ChangeError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Failure),
+}
+
+/// Whether a version becomes current when it is published: not over a higher one, nor over one that was chosen by hand.
+#[must_use]
+pub fn becomes_current(new: &Version, current: Option<&Version>, is_pinned: bool) -> bool {
+    current.is_none_or(|current| !is_pinned && new.order(current) != Ordering::Less)
 }
 
 /// Does what the owner chose, in one transaction, and returns the version that is current then.

@@ -4,4 +4,4 @@ pub mod api;
 mod choose;
 pub mod store;
 
-pub use choose::{ChangeError, Choice, change};
+pub use choose::{ChangeError, Choice, becomes_current, change};

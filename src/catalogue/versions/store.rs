@@ -113,6 +113,20 @@ pub async fn list(
     rows.iter().map(released).collect()
 }
 
+/// The digest of a version's archive; `None` when there is no such version.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn archive_digest(pool: &Pool, widget: WidgetId, version: &Version) -> Result<Option<Sha256>, Failure> {
+    let row = sqlx::query("SELECT archive_sha256 AS sha256 FROM widget_versions WHERE widget_id = $1 AND version = $2")
+        .bind(widget.0)
+        .bind(version.as_str())
+        .fetch_optional(pool)
+        .await?;
+    row.map(|row| digest(&row, "widget_versions", version.as_str())).transpose()
+}
+
 /// A version; `None` when there is none of that name.
 ///
 /// # Errors
@@ -197,17 +211,18 @@ pub async fn add_files(
     Ok(())
 }
 
-/// The versions that may be current: those that are not yanked.
+/// The versions that may be current: those that are not yanked, the first published first.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn eligible(connection: &mut Connection, widget: WidgetId) -> Result<Vec<Version>, Failure> {
-    let texts: Vec<String> =
-        sqlx::query_scalar("SELECT version FROM widget_versions WHERE widget_id = $1 AND yanked_at IS NULL")
-            .bind(widget.0)
-            .fetch_all(connection)
-            .await?;
+    let texts: Vec<String> = sqlx::query_scalar(
+        "SELECT version FROM widget_versions WHERE widget_id = $1 AND yanked_at IS NULL ORDER BY published_at, version",
+    )
+    .bind(widget.0)
+    .fetch_all(connection)
+    .await?;
     let corrupt = |text: &str, why: &dyn std::fmt::Display| Failure::Corrupt {
         table: "widget_versions",
         row: text.to_owned(),
