@@ -64,7 +64,7 @@ pub async fn change(
     let eligible = store::eligible(&mut transaction, id).await?;
     let pinned = match choice {
         Choice::Pin(version) if eligible.contains(version) => Some(version.clone()),
-        Choice::Pin(version) if store::find(pool, id, version).await?.is_some() => {
+        Choice::Pin(version) if store::exists(&mut transaction, id, version).await? => {
             return Err(ChangeError::Yanked(version.clone()));
         }
         Choice::Pin(version) => return Err(ChangeError::NoVersion(version.clone())),
