@@ -115,6 +115,8 @@ fn large_files_come_in_pieces_and_ranges() {
         let outside = get(&nobody, path, &[("range", "bytes=700000-")]).await;
         outside.problem(416);
         assert_eq!(outside.header("content-range"), "bytes */700000");
+        let head = nobody.send(nobody.request("HEAD", path).header("range", "bytes=0-0")).await;
+        assert_eq!((head.status, head.header("content-length")), (200, "700000"));
         let stale = get(&nobody, path, &[("range", "bytes=0-0"), ("if-range", "\"other\"")]).await;
         assert_eq!((stale.status, stale.body.len()), (200, 700_000));
         let empty = nobody.get("/widgets/with_files/1.0.0/empty.txt").await;

@@ -62,7 +62,8 @@ pub(crate) async fn show(call: Call<Visitor, NoBody>) -> Result<HttpResponse, Pr
     }
     // A range of another file than the caller thinks is of no use.
     let fits = call.header("if-range")?.is_none_or(|known| known == tag);
-    let asked = call.header("range")?.filter(|_| fits);
+    // Ranges are for GET alone (RFC 9110, 14.2): HEAD tells how long the whole is.
+    let asked = call.header("range")?.filter(|_| fits && !call.is_head());
     match wanted(asked, file.size) {
         Wanted::Whole => Ok(body(head(StatusCode::OK, &file, &tag), pool, &file, 0, file.size)),
         Wanted::Part { first, last } => {
