@@ -74,6 +74,7 @@ pub async fn change(
             current_version.filter(|current| is_pinned && eligible.contains(current))
         }
     };
+    // Of those that are equally high, like 1.2 and 1.2.0, it is the one that was published last, as at publishing.
     let current = pinned.clone().or_else(|| eligible.into_iter().max_by(Version::order));
     store::set_current(&mut transaction, id, current.as_ref(), pinned.is_some()).await?;
     transaction.commit().await.map_err(Failure::from)?;

@@ -210,17 +210,18 @@ pub async fn exists(connection: &mut Connection, widget: WidgetId, version: &Ver
         .await?)
 }
 
-/// The versions that may be current: those that are not yanked.
+/// The versions that may be current: those that are not yanked, the first published first.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn eligible(connection: &mut Connection, widget: WidgetId) -> Result<Vec<Version>, Failure> {
-    let texts: Vec<String> =
-        sqlx::query_scalar("SELECT version FROM widget_versions WHERE widget_id = $1 AND yanked_at IS NULL")
-            .bind(widget.0)
-            .fetch_all(connection)
-            .await?;
+    let texts: Vec<String> = sqlx::query_scalar(
+        "SELECT version FROM widget_versions WHERE widget_id = $1 AND yanked_at IS NULL ORDER BY published_at, version",
+    )
+    .bind(widget.0)
+    .fetch_all(connection)
+    .await?;
     let corrupt = |text: &str, why: &dyn std::fmt::Display| Failure::Corrupt {
         table: "widget_versions",
         row: text.to_owned(),
