@@ -2,7 +2,7 @@
 
 use widget_registry::archive;
 
-use crate::support::{Answer, Claims, Client, Sample, TestApp, test};
+use crate::support::{Answer, Claims, Client, Sample, Setup, TestApp, test, test_with};
 
 /// A sample with these further files.
 fn zip(sample: &Sample, more: &[(&str, &[u8])]) -> Vec<u8> {
@@ -115,6 +115,8 @@ fn large_files_come_in_pieces_and_ranges() {
         let outside = get(&nobody, path, &[("range", "bytes=700000-")]).await;
         outside.problem(416);
         assert_eq!(outside.header("content-range"), "bytes */700000");
+        let head = nobody.send(nobody.request("HEAD", path).header("range", "bytes=0-0")).await;
+        assert_eq!((head.status, head.header("content-length")), (200, "700000"));
         let stale = get(&nobody, path, &[("range", "bytes=0-0"), ("if-range", "\"other\"")]).await;
         assert_eq!((stale.status, stale.body.len()), (200, 700_000));
         let empty = nobody.get("/widgets/with_files/1.0.0/empty.txt").await;
@@ -188,5 +190,41 @@ fn current_leads_to_the_current_version() {
         let answer = nobody.get("/widgets/with_files/current/images/a%20b.png").await;
         assert_eq!((answer.status, answer.header("location")), (302, "/widgets/with_files/1.1.0/images/a%20b.png"));
         nobody.get("/widgets/unknown/current/script.js").await.problem(404);
+    });
+}
+
+#[test]
+fn a_place_is_taken_until_the_file_is_sent() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    test_with(Setup::default().set("limits.downloads", 1), async |app| {
+        // More than sockets take by themselves.
+        let bytes = noise(18 << 20);
+        assert_eq!(publish(app, "public", "1.0.0", &[("data.bin", &bytes)]).await.status, 201);
+        let mut slow = tokio::net::TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
+        let request = "GET /widgets/with_files/1.0.0/data.bin HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        slow.write_all(request.as_bytes()).await.unwrap();
+        let mut first = [0];
+        slow.read_exact(&mut first).await.unwrap();
+        let nobody = app.with_token(None);
+        let refused = nobody.get("/widgets/with_files/1.0.0/script.js").await;
+        refused.problem(503);
+        assert_eq!(refused.header("retry-after"), "1");
+        let mut rest = Vec::new();
+        slow.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.ends_with(&bytes));
+        assert_eq!(nobody.get("/widgets/with_files/1.0.0/script.js").await.status, 200);
+    });
+}
+
+#[test]
+fn a_head_reads_no_file() {
+    test(async |app| {
+        publish(app, "public", "1.0.0", &[("data.bin", &noise(600_000))]).await;
+        // Whoever reads the file now finds that it is broken.
+        sqlx::query("DELETE FROM blob_chunks").execute(&app.pool).await.unwrap();
+        let nobody = app.with_token(None);
+        let head = nobody.send(nobody.request("HEAD", "/widgets/with_files/1.0.0/data.bin")).await;
+        assert_eq!((head.status, head.header("content-length")), (200, "600000"));
     });
 }

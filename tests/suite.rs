@@ -28,6 +28,7 @@ mod program;
 mod publishing;
 mod ratings;
 mod tokens;
+mod uploads;
 mod v4;
 mod versions;
 mod visibility;

@@ -55,6 +55,8 @@ pub struct Limits {
     pub requests: usize,
     /// Uploads that are worked on at once (503).
     pub uploads: usize,
+    /// Files that are sent at once (503).
+    pub downloads: usize,
     /// Wait for a database connection (503).
     pub connection_time: Duration,
     /// One SQL statement (503).
@@ -104,6 +106,7 @@ impl Limits {
         let handler_time = r.value(setting("limits.handler_time", "10s", "Time for a handler to answer."), duration);
         let requests = r.value(setting("limits.requests", "256", "Requests worked on at once."), count(1, 100_000));
         let uploads = r.value(setting("limits.uploads", "8", "Uploads worked on at once."), count(1, 1_000));
+        let downloads = r.value(setting("limits.downloads", "128", "Files sent at once."), count(1, 100_000));
         let connection_time =
             r.value(setting("limits.connection_time", "1s", "Wait for a database connection."), duration);
         let statement_time = r.value(setting("limits.statement_time", "5s", "Time of one SQL statement."), duration);
@@ -136,6 +139,7 @@ impl Limits {
             handler_time: handler_time?,
             requests: requests?,
             uploads: uploads?,
+            downloads: downloads?,
             connection_time: connection_time?,
             statement_time: statement_time?,
             lock_time: lock_time?,

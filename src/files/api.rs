@@ -7,6 +7,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::Stream;
 use futures_util::stream;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::range::{Wanted, wanted};
 use super::store::{self, ServedFile};
@@ -19,6 +20,7 @@ use crate::digest::Sha256;
 use crate::http::caller::Visitor;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
+use crate::http::shared::Shared;
 
 /// In place of a version: redirects to the current one.
 const CURRENT: &str = "current";
@@ -62,13 +64,14 @@ pub(crate) async fn show(call: Call<Visitor, NoBody>) -> Result<HttpResponse, Pr
     }
     // A range of another file than the caller thinks is of no use.
     let fits = call.header("if-range")?.is_none_or(|known| known == tag);
-    let asked = call.header("range")?.filter(|_| fits);
+    // Ranges are for GET alone (RFC 9110, 14.2): HEAD tells how long the whole is.
+    let asked = call.header("range")?.filter(|_| fits && !call.is_head());
     match wanted(asked, file.size) {
-        Wanted::Whole => Ok(body(head(StatusCode::OK, &file, &tag), pool, &file, 0, file.size)),
+        Wanted::Whole => body(head(StatusCode::OK, &file, &tag), &call.shared, &file, 0, file.size),
         Wanted::Part { first, last } => {
             let mut response = head(StatusCode::PARTIAL_CONTENT, &file, &tag);
             response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{}", file.size)));
-            Ok(body(response, pool, &file, first, last + 1))
+            body(response, &call.shared, &file, first, last + 1)
         }
         Wanted::Unsatisfiable => Err(Problem::NoRange(file.size)),
     }
@@ -113,14 +116,27 @@ fn head(status: StatusCode, file: &ServedFile, tag: &str) -> HttpResponseBuilder
     response
 }
 
-/// The bytes from `first` up to, but not including, `end`; read piece by piece while they are sent.
-fn body(mut response: HttpResponseBuilder, pool: &Pool, file: &ServedFile, first: u64, end: u64) -> HttpResponse {
-    let length = end - first;
-    response.body(SizedStream::new(length, pieces(pool.clone(), file.sha256, first, end)))
+/// The bytes from `first` up to, but not including, `end`; read piece by piece while they are sent. The place is taken until then.
+fn body(
+    mut response: HttpResponseBuilder,
+    shared: &Shared,
+    file: &ServedFile,
+    first: u64,
+    end: u64,
+) -> Result<HttpResponse, Problem> {
+    let place = shared.downloads.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
+    let pieces = pieces(shared.pool.clone(), place, file.sha256, first, end);
+    Ok(response.body(SizedStream::new(end - first, pieces)))
 }
 
-fn pieces(pool: Pool, blob: Sha256, first: u64, end: u64) -> impl Stream<Item = Result<Bytes, Failure>> {
-    stream::try_unfold(first, move |at| {
+fn pieces(
+    pool: Pool,
+    place: OwnedSemaphorePermit,
+    blob: Sha256,
+    first: u64,
+    end: u64,
+) -> impl Stream<Item = Result<Bytes, Failure>> {
+    stream::try_unfold((first, place), move |(at, place)| {
         let pool = pool.clone();
         async move {
             if at >= end {
@@ -133,10 +149,13 @@ fn pieces(pool: Pool, blob: Sha256, first: u64, end: u64) -> impl Stream<Item = 
                 blobs::store::chunk(&pool, blob, position).await?.ok_or_else(|| missing("a piece is not there"))?;
             let start = usize::try_from(at % CHUNK).unwrap_or(usize::MAX);
             let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
-            let rest = chunk.get(start..).filter(|rest| !rest.is_empty()).ok_or_else(|| missing("a piece is short"))?;
-            let bytes = Bytes::copy_from_slice(rest.get(..wanted.min(rest.len())).unwrap_or(rest));
+            let stop = chunk.len().min(start.saturating_add(wanted));
+            if start >= stop {
+                return Err(missing("a piece is short"));
+            }
+            let bytes = Bytes::from(chunk).slice(start..stop);
             let next = at + bytes.len() as u64;
-            Ok(Some((bytes, next)))
+            Ok(Some((bytes, (next, place))))
         }
     })
 }

@@ -1,12 +1,17 @@
 //! One request and its answer: the walk around the route table that every request takes, whether or not it has a route.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
@@ -42,6 +47,9 @@ pub async fn exchange(
         }
         headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
         cors::mark(&request, headers, &shared.config.cors_origins);
+        if *request.method() == Method::HEAD {
+            response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
+        }
         log(&request, response.status(), started.elapsed());
         match held {
             Some(held) => held.until_sent(response),
@@ -50,6 +58,22 @@ pub async fn exchange(
     }
     .instrument(span)
     .await
+}
+
+/// The body of an answer to HEAD: its size is told, and nothing of it is made. The server would read a stream to its end to throw it
+/// away.
+struct Unsent(BodySize);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
 }
 
 async fn answer(

@@ -55,6 +55,12 @@ impl<P, B> Call<P, B> {
         Query::parse(self.request.query_string())
     }
 
+    /// Whether only the head of the answer is wanted.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.request.method() == Method::HEAD
+    }
+
     /// What links begin with.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -36,6 +36,8 @@ pub struct Shared {
     pub requests: Arc<Semaphore>,
     /// Places for uploads.
     pub uploads: Arc<Semaphore>,
+    /// Places for files that are being sent.
+    pub downloads: Arc<Semaphore>,
     /// Places for reading archives.
     pub archives: Arc<Semaphore>,
     rate: Option<Rate>,
@@ -48,6 +50,7 @@ impl Shared {
         Self {
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
+            downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
             rate: config.rate.map(Rate::new),
             config,

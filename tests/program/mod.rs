@@ -5,4 +5,5 @@ mod remote;
 mod serve;
 mod server;
 mod survival;
+mod uploads;
 mod validate;

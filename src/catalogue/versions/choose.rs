@@ -72,7 +72,7 @@ pub async fn change(
     let eligible = store::eligible(&mut transaction, id).await?;
     let pinned = match choice {
         Choice::Pin(version) if eligible.contains(version) => Some(version.clone()),
-        Choice::Pin(version) if store::find(pool, id, version).await?.is_some() => {
+        Choice::Pin(version) if store::exists(&mut transaction, id, version).await? => {
             return Err(ChangeError::Yanked(version.clone()));
         }
         Choice::Pin(version) => return Err(ChangeError::NoVersion(version.clone())),
@@ -82,6 +82,7 @@ pub async fn change(
             current_version.filter(|current| is_pinned && eligible.contains(current))
         }
     };
+    // Of those that are equally high, like 1.2 and 1.2.0, it is the one that was published last, as at publishing.
     let current = pinned.clone().or_else(|| eligible.into_iter().max_by(Version::order));
     store::set_current(&mut transaction, id, current.as_ref(), pinned.is_some()).await?;
     transaction.commit().await.map_err(Failure::from)?;

@@ -211,6 +211,19 @@ pub async fn add_files(
     Ok(())
 }
 
+/// Whether there is a version of that name, yanked or not.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn exists(connection: &mut Connection, widget: WidgetId, version: &Version) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT FROM widget_versions WHERE widget_id = $1 AND version = $2)")
+        .bind(widget.0)
+        .bind(version.as_str())
+        .fetch_one(connection)
+        .await?)
+}
+
 /// The versions that may be current: those that are not yanked, the first published first.
 ///
 /// # Errors
