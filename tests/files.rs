@@ -218,6 +218,22 @@ fn a_place_is_taken_until_the_file_is_sent() {
 }
 
 #[test]
+fn a_reader_who_stops_does_not_keep_others_out() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let setup = Setup::default().set("limits.downloads", 1).set("limits.download_time", "50ms");
+    test_with(setup, async |app| {
+        assert_eq!(publish(app, "public", "1.0.0", &[("data.bin", &noise(18 << 20))]).await.status, 201);
+        let mut stopped = tokio::net::TcpStream::connect(app.url.trim_start_matches("http://")).await.unwrap();
+        let request = "GET /widgets/with_files/1.0.0/data.bin HTTP/1.1\r\nHost: a\r\n\r\n";
+        stopped.write_all(request.as_bytes()).await.unwrap();
+        stopped.read_exact(&mut [0]).await.unwrap();
+        let nobody = app.with_token(None);
+        while nobody.get("/widgets/with_files/1.0.0/script.js").await.status != 200 {}
+    });
+}
+
+#[test]
 fn a_head_reads_no_file() {
     test(async |app| {
         publish(app, "public", "1.0.0", &[("data.bin", &noise(600_000))]).await;

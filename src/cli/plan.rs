@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn tells_that_nothing_changes() {
-        let plan = r#"{"version":"1.0","current":null,"added":[],"removed":[],"retyped":[],"newly_required":[],
+        let plan = r#"{"version":"1.0","current":null,"would_be_current":true,"added":[],"removed":[],"retyped":[],"newly_required":[],
             "installs":0,"unfit":0,"reasons":[],"findings":[]}"#;
         assert_eq!(
             lines(plan),

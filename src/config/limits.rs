@@ -57,6 +57,8 @@ pub struct Limits {
     pub uploads: usize,
     /// Files that are sent at once (503).
     pub downloads: usize,
+    /// For which a file that is being sent counts among them.
+    pub download_time: Duration,
     /// Wait for a database connection (503).
     pub connection_time: Duration,
     /// One SQL statement (503).
@@ -107,6 +109,8 @@ impl Limits {
         let requests = r.value(setting("limits.requests", "256", "Requests worked on at once."), count(1, 100_000));
         let uploads = r.value(setting("limits.uploads", "8", "Uploads worked on at once."), count(1, 1_000));
         let downloads = r.value(setting("limits.downloads", "128", "Files sent at once."), count(1, 100_000));
+        let download_time =
+            r.value(setting("limits.download_time", "60s", "Time for which a file being sent counts."), duration);
         let connection_time =
             r.value(setting("limits.connection_time", "1s", "Wait for a database connection."), duration);
         let statement_time = r.value(setting("limits.statement_time", "5s", "Time of one SQL statement."), duration);
@@ -140,6 +144,7 @@ impl Limits {
             requests: requests?,
             uploads: uploads?,
             downloads: downloads?,
+            download_time: download_time?,
             connection_time: connection_time?,
             statement_time: statement_time?,
             lock_time: lock_time?,

@@ -1,5 +1,7 @@
 //! `/widgets/{code}/{version}/{path}`: a file of a version, for front-ends.
 
+use std::time::Duration;
+
 use actix_web::body::SizedStream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
@@ -7,7 +9,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::Stream;
 use futures_util::stream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::range::{Wanted, wanted};
 use super::store::{self, ServedFile};
@@ -116,7 +118,8 @@ fn head(status: StatusCode, file: &ServedFile, tag: &str) -> HttpResponseBuilder
     response
 }
 
-/// The bytes from `first` up to, but not including, `end`; read piece by piece while they are sent. The place is taken until then.
+/// The bytes from `first` up to, but not including, `end`; read piece by piece while they are sent. The place is taken until then,
+/// but no longer than the limit says.
 fn body(
     mut response: HttpResponseBuilder,
     shared: &Shared,
@@ -125,13 +128,25 @@ fn body(
     end: u64,
 ) -> Result<HttpResponse, Problem> {
     let place = shared.downloads.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
+    let place = hold(place, shared.config.limits.download_time);
     let pieces = pieces(shared.pool.clone(), place, file.sha256, first, end);
     Ok(response.body(SizedStream::new(end - first, pieces)))
 }
 
+/// Keeps a place until the sender is dropped, but no longer than this: readers who stop must not keep others out for ever.
+fn hold(place: OwnedSemaphorePermit, time: Duration) -> oneshot::Sender<()> {
+    let (sent, done) = oneshot::channel();
+    actix_web::rt::spawn(async move {
+        // Both ends mean the same: the place is free.
+        let _ = tokio::time::timeout(time, done).await;
+        drop(place);
+    });
+    sent
+}
+
 fn pieces(
     pool: Pool,
-    place: OwnedSemaphorePermit,
+    place: oneshot::Sender<()>,
     blob: Sha256,
     first: u64,
     end: u64,

@@ -8,6 +8,7 @@ use super::settings::Settings;
 use crate::archive::SettingType;
 use crate::catalogue::Template;
 use crate::config::Limits;
+use crate::http::json;
 use crate::http::violation::{FieldError, Violation};
 
 /// What would be wrong with stored settings if they were given for this template now. A setting that the template has no more is
@@ -15,7 +16,8 @@ use crate::http::violation::{FieldError, Violation};
 #[must_use]
 pub fn misfits(template: &Template, settings: &RawValue, limits: &Limits) -> Vec<FieldError> {
     let mut errors = Settings::check_value(template, Some(settings), limits).err().unwrap_or_default();
-    errors.retain(|error| error.violation != Violation::NotExpected || setting_of(template, error) != error.path);
+    let keys: Vec<_> = json::members(settings).unwrap_or_default().into_iter().map(|(key, _)| key).collect();
+    errors.retain(|error| error.violation != Violation::NotExpected || !keys.iter().any(|key| *key == error.path));
     errors
 }
 
