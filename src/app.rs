@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
+use crate::background::Background;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::embedded::{Cluster, EmbeddedError};
@@ -68,6 +69,7 @@ pub struct App {
     pub signing_key: SigningKey,
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
+    background: Background,
     stop_database: watch::Sender<bool>,
     database: JoinHandle<Result<(), EmbeddedError>>,
     _data_dir: DataDir,
@@ -108,6 +110,7 @@ impl App {
         let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids));
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
+        let background = work_beside(&shared);
         let (stop_database, stopped) = watch::channel(false);
         Ok(Self {
             address,
@@ -115,6 +118,7 @@ impl App {
             signing_key,
             handle,
             server: actix_web::rt::spawn(server),
+            background,
             stop_database,
             database: actix_web::rt::spawn(keep(cluster, stopped)),
             _data_dir: data_dir,
@@ -146,6 +150,7 @@ impl App {
         }
         let drained = async {
             self.handle.stop(failure.is_none()).await;
+            self.background.stop().await;
             self.shared.pool.close().await;
         };
         // In a hurry the running requests end with the process: the server itself cannot be hurried any more.
@@ -161,6 +166,11 @@ impl App {
             (None, _) => Ok(()),
         }
     }
+}
+
+/// What goes on beside the requests.
+fn work_beside(_shared: &Arc<Shared>) -> Background {
+    Background::default()
 }
 
 fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {

@@ -20,6 +20,7 @@
 //! | [`installs`] | a widget in an account: its settings and their rules |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
+//! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
 //!
 //! In every feature's folder `api.rs` holds its handlers under `/registry/v1` and `store.rs` its SQL; the other files are the rules
@@ -28,6 +29,7 @@
 pub mod app;
 pub mod archive;
 pub mod auth;
+pub mod background;
 pub mod blobs;
 pub mod catalogue;
 pub mod cli;

@@ -1,0 +1,115 @@
+//! Work that goes on beside the requests, from start to stop: sweepers and workers.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Time before work that failed in a way of its own making is begun again.
+const AFTER_A_PANIC: Duration = Duration::from_secs(1);
+
+/// Tells a piece of work when to end.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Whether the end has been asked for.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+
+    /// Waits until the end is asked for.
+    pub async fn asked(&mut self) {
+        // A sender that is gone asks as well.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+
+    /// Waits for some time; `true` when the end was asked for meanwhile.
+    pub async fn within(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.asked()).await.is_ok()
+    }
+}
+
+/// The running pieces of work.
+#[derive(Debug)]
+pub struct Background {
+    stop: watch::Sender<bool>,
+    running: JoinSet<()>,
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        Self { stop: watch::Sender::new(false), running: JoinSet::new() }
+    }
+}
+
+impl Background {
+    /// Begins a piece of work, which ends soon after its [`Stop`] asks for it. One that panics is told of in the log and begun again.
+    pub fn start<W>(&mut self, name: &'static str, work: impl Fn(Stop) -> W + Send + 'static)
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let mut stop = Stop(self.stop.subscribe());
+        self.running.spawn(async move {
+            while let Err(error) = tokio::spawn(work(stop.clone())).await {
+                tracing::error!(name, %error, "background work broke off; it begins again");
+                if stop.within(AFTER_A_PANIC).await {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// Asks everything to end, and waits for it.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_ends_when_it_is_asked() {
+        let mut background = Background::default();
+        let ended = Arc::new(AtomicU32::new(0));
+        for _ in 0..3 {
+            let ended = ended.clone();
+            background.start("waiting", move |mut stop| {
+                let ended = ended.clone();
+                async move {
+                    stop.asked().await;
+                    assert!(stop.is_asked());
+                    ended.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        background.stop().await;
+        assert_eq!(ended.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_begins_again() {
+        let mut background = Background::default();
+        let begun = Arc::new(AtomicU32::new(0));
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        let done = Arc::new(std::sync::Mutex::new(Some(done)));
+        let counted = begun.clone();
+        background.start("breaking", move |_| {
+            let (begun, done) = (counted.clone(), done.clone());
+            async move {
+                assert!(begun.fetch_add(1, Ordering::SeqCst) == 2, "breaks twice");
+                done.lock().unwrap().take().unwrap().send(()).unwrap();
+            }
+        });
+        is_done.await.unwrap();
+        background.stop().await;
+        assert_eq!(begun.load(Ordering::SeqCst), 3);
+    }
+}
