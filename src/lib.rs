@@ -20,6 +20,7 @@
 //! | [`installs`] | a widget in an account: its settings and their rules |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
+//! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
 //!
@@ -43,6 +44,7 @@ pub mod health;
 pub mod http;
 pub mod installs;
 pub mod openapi;
+pub mod outgoing;
 pub mod ratings;
 pub mod routes;
 pub mod sources;

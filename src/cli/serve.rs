@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::{DatabaseArgs, ListenArgs, SettingsArgs, demo, say};
 use crate::app::{self, App};
+use crate::outgoing::Policy;
 use crate::sources::{Clock, Identifiers};
 use crate::telemetry;
 
@@ -34,6 +35,7 @@ impl Serve {
         let flags = [self.listen.flags(), self.database.flags()].concat();
         let config = self.settings.load(&flags)?.config?;
         telemetry::start(&config);
+        warn_of(config.outgoing);
         app::block_on(async {
             let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -69,5 +71,17 @@ impl Serve {
             }
             Ok(ExitCode::SUCCESS)
         })
+    }
+}
+
+/// What is open that should be closed where others can reach the service.
+fn warn_of(outgoing: Policy) {
+    if outgoing.loopback {
+        tracing::warn!(
+            "outgoing.loopback is on: whoever may open continuations can have this machine's own services called"
+        );
+    }
+    if outgoing.http {
+        tracing::warn!("outgoing.http is on: what widgets and engines are sent can be read and changed on the way");
     }
 }

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use crate::auth::KeySource;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::http::origin::PublicOrigin;
+use crate::outgoing::Policy;
 
 mod limits;
 mod parse;
@@ -56,6 +57,8 @@ pub struct Config {
     pub log: String,
     /// How the log looks.
     pub log_format: LogFormat,
+    /// Which addresses that somebody else chose are called.
+    pub outgoing: Policy,
     /// Sizes, times and counts.
     pub limits: Limits,
 }
@@ -232,6 +235,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         log_filter,
     );
     let log_format = r.value(setting("log_format", "text", "How the log looks: text or json."), log_format);
+    let outgoing = outgoing(r);
     let limits = Limits::read(r);
     Some(Config {
         listen: listen?,
@@ -249,6 +253,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         workers: workers?,
         log: log?,
         log_format: log_format?,
+        outgoing: outgoing?,
         limits: limits?,
     })
 }
@@ -287,6 +292,18 @@ fn database(r: &mut Reader) -> Option<Database> {
         }
         None => Some(Database::Embedded { bin_dir }),
     }
+}
+
+fn outgoing(r: &mut Reader) -> Option<Policy> {
+    let http = r.value(
+        setting("outgoing.http", "false", "Whether widgets and engines are called at public http:// addresses too."),
+        parse::switch,
+    );
+    let loopback = r.value(
+        setting("outgoing.loopback", "false", "Whether they are called on this machine too, for development."),
+        parse::switch,
+    );
+    Some(Policy { http: http?, loopback: loopback? })
 }
 
 fn log_filter(text: &str) -> Result<String, String> {
@@ -354,6 +371,16 @@ mod tests {
         let loaded = Config::read(sources(&[], &[("DATABASE_URL", "postgres://u:hunter2@h/d")], ""));
         assert!(loaded.shown.iter().all(|shown| !shown.value.contains("hunter2")));
         assert!(!format!("{:?}", loaded.config.unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_may_be_called_is_a_table() {
+        let outgoing = |file: &str| Config::read(sources(&[], &[], file)).config.map(|config| config.outgoing);
+        assert_eq!(outgoing("").unwrap(), Policy { http: false, loopback: false });
+        assert_eq!(outgoing("[outgoing]\nloopback = true").unwrap(), Policy { http: false, loopback: true });
+        assert_eq!(outgoing("[outgoing]\nhttp = true").unwrap(), Policy { http: true, loopback: false });
+        let Mistakes(mistakes) = outgoing("[outgoing]\nproxy = true").unwrap_err();
+        assert!(mistakes[0].starts_with("outgoing.proxy: there is no such setting"), "{mistakes:?}");
     }
 
     #[test]

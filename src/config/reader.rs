@@ -7,6 +7,9 @@ use std::fmt;
 /// The prefix of every environment variable of ours.
 const PREFIX: &str = "WIDGET_REGISTRY_";
 
+/// The tables of the configuration file.
+const TABLES: [&str; 2] = ["limits", "outgoing"];
+
 /// Variables that begin alike and are no settings: those of other commands, and those that Kubernetes makes for a service that is
 /// named after us. A star stands for any end.
 const OTHERS: [&str; 6] = ["CONFIG", "SERVER", "TOKEN", "BIN", "SERVICE_*", "PORT*"];
@@ -69,7 +72,7 @@ pub struct Shown {
 /// One setting: its name, what it is when nobody sets it, and what it does.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// The name in the file: lower case with underscores, `limits.` before a limit.
+    /// The name in the file: lower case with underscores, its table's name and a dot before it, such as `limits.page`.
     pub name: &'static str,
     /// The text that is parsed when nobody sets it; empty for "not set".
     pub default: &'static str,
@@ -209,11 +212,11 @@ fn text_of(value: &toml::Value) -> String {
     }
 }
 
-/// Every key of the file; those of the table `limits` with its name before them.
+/// Every key of the file; those of a table of settings with its name before them.
 fn flat_keys(file: &toml::Table) -> Vec<String> {
     file.iter()
         .flat_map(|(key, value)| match value {
-            toml::Value::Table(table) if key == "limits" => {
+            toml::Value::Table(table) if TABLES.contains(&key.as_str()) => {
                 table.keys().map(|inner| format!("{key}.{inner}")).collect()
             }
             _ => vec![key.clone()],
