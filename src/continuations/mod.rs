@@ -1,19 +1,36 @@
 //! Bots that wait for a widget: the record that waits, the answer that ends its waiting, and what the engine can see of it.
 
 pub mod api;
+pub mod calls;
+pub mod close;
+pub mod control;
+pub mod idempotency;
+pub mod inspect;
 pub mod opening;
+pub mod placeholders;
 pub mod result;
 pub mod store;
+pub mod sweep;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 pub use result::BotResult;
 
 use crate::auth::decimal_id;
+
+/// The widget has answered.
+pub const CONTINUED: &str = "continuation.continued";
+/// Widget or engine gave up.
+pub const FAILED: &str = "continuation.failed";
+/// The deadline has passed.
+pub const EXPIRED: &str = "continuation.expired";
+/// The call to the widget with which a wait begins.
+pub const CALL: &str = "widget.call";
 
 /// Which engine runs a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -63,6 +80,12 @@ impl Bot {
     pub fn of_path(kind: &str, id: &str) -> Option<Self> {
         Some(Self { kind: kind.parse().ok()?, id: decimal_id(id)? })
     }
+
+    /// Where a widget sends its answer.
+    #[must_use]
+    pub fn return_url(self, origin: &str, id: ContinueId) -> String {
+        format!("{origin}/api/v4/{}/{}/continue/{id}", self.kind.as_str(), self.id)
+    }
 }
 
 /// The number of a record that waits: the `continue_id` of the public API.
@@ -110,6 +133,64 @@ impl FromStr for State {
             "cancelled" => Ok(Self::Cancelled),
             "expired" => Ok(Self::Expired),
             other => Err(format!("`{other}` is no state")),
+        }
+    }
+}
+
+impl State {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Continued => "continued",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The call to the widget with which a wait begins.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The address that the bot's author gave.
+    pub url: String,
+    /// An object or an array, as it came.
+    pub data: Option<Box<RawValue>>,
+    /// How it is written.
+    pub encoding: Encoding,
+}
+
+/// How a call to a widget is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// `application/x-www-form-urlencoded`, with `data[key]=…`: what the real service sends.
+    Form,
+    /// `application/json`.
+    Json,
+}
+
+impl Encoding {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl FromStr for Encoding {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "form" => Ok(Self::Form),
+            "json" => Ok(Self::Json),
+            other => Err(format!("`{other}` is neither form nor json")),
         }
     }
 }
