@@ -1,6 +1,7 @@
 //! Bots that wait for a widget: the record that waits, the answer that ends its waiting, and what the engine can see of it.
 
 pub mod api;
+pub mod call_body;
 pub mod opening;
 pub mod result;
 pub mod store;
