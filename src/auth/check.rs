@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::de::DeserializeOwned;
 
-use super::claims::{Caller, Claims};
-use super::keys::{VerificationKey, Verifier};
+use super::claims::{Caller, Claims, NumericDate};
+use super::keys::Verifier;
 use crate::sources::Clock;
 
 /// Seconds by which the clocks of issuer and registry may differ.
@@ -42,6 +43,9 @@ pub enum Refusal {
     /// Another issuer.
     #[error("the issuer is another one")]
     Issuer,
+    /// Meant for somebody else.
+    #[error("the audience is another one")]
+    Audience,
     /// Its life is over.
     #[error("the token has expired")]
     Expired,
@@ -62,7 +66,7 @@ pub fn check(token: &str, verifier: &Verifier, clock: &Clock) -> Result<Caller, 
     }
     let mut refusal = Refusal::UnknownKey;
     for key in verifier.candidates(header.kid.as_deref(), header.alg) {
-        match verify(token, key) {
+        match signed::<Claims>(token, &key.key, key.algorithm.into()) {
             Ok(claims) => return accept(&claims, verifier, clock),
             Err(reason) => refusal = reason,
         }
@@ -70,14 +74,18 @@ pub fn check(token: &str, verifier: &Verifier, clock: &Clock) -> Result<Caller, 
     Err(refusal)
 }
 
-/// Signature and shape of the claims; times, issuer and ids are judged by [`accept`].
-fn verify(token: &str, key: &VerificationKey) -> Result<Claims, Refusal> {
-    let mut validation = Validation::new(key.algorithm.into());
+/// Signature and shape of the claims; times, issuer and ids are judged by others.
+pub(super) fn signed<T: DeserializeOwned + Clone>(
+    token: &str,
+    key: &DecodingKey,
+    algorithm: Algorithm,
+) -> Result<T, Refusal> {
+    let mut validation = Validation::new(algorithm);
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
     validation.required_spec_claims = HashSet::new();
-    match decode::<Claims>(token, &key.key, &validation) {
+    match decode::<T>(token, key, &validation) {
         Ok(token) => Ok(token.claims),
         Err(error) => Err(match error.kind() {
             ErrorKind::InvalidSignature => Refusal::Signature,
@@ -87,16 +95,22 @@ fn verify(token: &str, key: &VerificationKey) -> Result<Claims, Refusal> {
     }
 }
 
-fn accept(claims: &Claims, verifier: &Verifier, clock: &Clock) -> Result<Caller, Refusal> {
+/// Whether the token's life has begun and is not over.
+pub(super) fn alive(exp: NumericDate, nbf: Option<NumericDate>, clock: &Clock) -> Result<(), Refusal> {
     let now = clock.unix();
+    if exp.seconds_after(now) <= -LEEWAY {
+        return Err(Refusal::Expired);
+    }
+    if nbf.is_some_and(|nbf| nbf.seconds_after(now) > LEEWAY) {
+        return Err(Refusal::NotYet);
+    }
+    Ok(())
+}
+
+fn accept(claims: &Claims, verifier: &Verifier, clock: &Clock) -> Result<Caller, Refusal> {
     if claims.iss != verifier.issuer {
         return Err(Refusal::Issuer);
     }
-    if claims.exp.seconds_after(now) <= -LEEWAY {
-        return Err(Refusal::Expired);
-    }
-    if claims.nbf.is_some_and(|nbf| nbf.seconds_after(now) > LEEWAY) {
-        return Err(Refusal::NotYet);
-    }
+    alive(claims.exp, claims.nbf, clock)?;
     Caller::from_claims(claims).ok_or(Refusal::Claims)
 }

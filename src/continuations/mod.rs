@@ -1,6 +1,7 @@
 //! Bots that wait for a widget: the record that waits, the answer that ends its waiting, and what the engine can see of it.
 
 pub mod api;
+pub mod call_body;
 pub mod calls;
 pub mod close;
 pub mod control;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+pub use call_body::Encoding;
 pub use result::BotResult;
 
 use crate::auth::decimal_id;
@@ -160,37 +162,4 @@ pub struct Request {
     pub data: Option<Box<RawValue>>,
     /// How it is written.
     pub encoding: Encoding,
-}
-
-/// How a call to a widget is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// `application/x-www-form-urlencoded`, with `data[key]=…`: what the real service sends.
-    Form,
-    /// `application/json`.
-    Json,
-}
-
-impl Encoding {
-    /// As it is stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Form => "form",
-            Self::Json => "json",
-        }
-    }
-}
-
-impl FromStr for Encoding {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "form" => Ok(Self::Form),
-            "json" => Ok(Self::Json),
-            other => Err(format!("`{other}` is neither form nor json")),
-        }
-    }
 }
