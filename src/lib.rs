@@ -18,6 +18,7 @@
 //! | [`files`], [`blobs`] | the files of published versions, as front-ends load them; their bytes by digest |
 //! | [`archive`] | reading an uploaded zip and its manifest: bytes in, findings and a package out |
 //! | [`installs`] | a widget in an account: its settings and their rules |
+//! | [`integrations`] | OAuth integrations: their addresses and secrets |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
@@ -40,6 +41,7 @@ pub mod files;
 pub mod health;
 pub mod http;
 pub mod installs;
+pub mod integrations;
 pub mod openapi;
 pub mod ratings;
 pub mod routes;

@@ -64,6 +64,11 @@ struct ProblemModel {
         crate::installs::api::plan_version,
         crate::installs::api::list,
         crate::installs::api::set_lead_source,
+        crate::integrations::api::create,
+        crate::integrations::api::list,
+        crate::integrations::api::show,
+        crate::integrations::api::change,
+        crate::integrations::api::rotate,
         crate::continuations::api::open,
         crate::continuations::api::show,
         crate::health::live,
@@ -77,6 +82,7 @@ struct ProblemModel {
         (name = "files", description = "The files of published versions, for front-ends"),
         (name = "ratings", description = "Votes on installed widgets"),
         (name = "installs", description = "What an administrator sets on an installed widget beyond its settings"),
+        (name = "integrations", description = "OAuth integrations: their addresses and secrets"),
         (name = "bots", description = "What the engine of SalesBot and MarketingBot calls"),
         (name = "health", description = "For supervisors and load balancers"),
     ),
@@ -112,6 +118,7 @@ fn operation_mut<'a>(path: &'a mut utoipa::openapi::PathItem, route: &Route) -> 
         "GET" => HttpMethod::Get,
         "POST" => HttpMethod::Post,
         "PUT" => HttpMethod::Put,
+        "PATCH" => HttpMethod::Patch,
         "DELETE" => HttpMethod::Delete,
         _ => return None,
     };
@@ -119,6 +126,7 @@ fn operation_mut<'a>(path: &'a mut utoipa::openapi::PathItem, route: &Route) -> 
         HttpMethod::Get => path.get.as_mut(),
         HttpMethod::Post => path.post.as_mut(),
         HttpMethod::Put => path.put.as_mut(),
+        HttpMethod::Patch => path.patch.as_mut(),
         _ => path.delete.as_mut(),
     }
 }

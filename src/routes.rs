@@ -12,7 +12,7 @@ use crate::catalogue::versions::api as versions;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
-use crate::{catalogue, continuations, files, health, installs, openapi, ratings, v4};
+use crate::{catalogue, continuations, files, health, installs, integrations, openapi, ratings, v4};
 
 /// Every route.
 #[must_use]
@@ -37,6 +37,11 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::DELETE, "/registry/v1/widgets/{code}/rating",                     ratings::api::unrate),
         Route::new(Method::GET,    "/registry/v1/installs",                                  installs::api::list),
         Route::new(Method::PUT,    "/registry/v1/installs/{code}/lead-source",               installs::api::set_lead_source),
+        Route::new(Method::POST,   "/registry/v1/integrations",                              integrations::api::create),
+        Route::new(Method::GET,    "/registry/v1/integrations",                              integrations::api::list),
+        Route::new(Method::GET,    "/registry/v1/integrations/{client_uuid}",                integrations::api::show),
+        Route::new(Method::PATCH,  "/registry/v1/integrations/{client_uuid}",                integrations::api::change),
+        Route::new(Method::POST,   "/registry/v1/integrations/{client_uuid}/secrets",        integrations::api::rotate),
         Route::new(Method::POST,   "/registry/v1/{bot_type}/{bot_id}/continuations",         continuations::api::open),
         Route::new(Method::GET,    "/registry/v1/continuations/{continue_id}",               continuations::api::show),
 

@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 23] = [
+const TABLE: [(&str, &str, [u16; 11]); 28] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -52,6 +52,11 @@ const TABLE: [(&str, &str, [u16; 11]); 23] = [
     ("PUT",    "/registry/v1/installs/{code}/lead-source",                     [401,  401,  401,  401,  404,  403,  200,  200,  200,  200,  200]),
     ("POST",   "/registry/v1/{bot_type}/{bot_id}/continuations",               [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
     ("GET",    "/registry/v1/continuations/{continue_id}",                     [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/integrations",                                    [401,  401,  401,  401,  201,  403,  403,  403,  403,  403,  201]),
+    ("GET",    "/registry/v1/integrations",                                    [401,  401,  401,  401,  200,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("PATCH",  "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/integrations/{client_uuid}/secrets",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
     ("GET",    "/registry/v1/health/live",                                     [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/health/ready",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/openapi.json",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
@@ -106,6 +111,7 @@ async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer 
         .replace("{code}", "one_widget")
         .replace("{version}", "1.0.0")
         .replace("{path}", "script.js")
+        .replace("{client_uuid}", &OWN.to_string())
         .replace("{bot_type}", "salesbot")
         .replace("{bot_id}", "77")
         .replace("{continue_id}", &record.to_string());
@@ -122,6 +128,8 @@ async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer 
         ("PUT", "/registry/v1/widgets/{code}/current") => client.put(&address, r#"{"version":"1.0.0"}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/rating") => client.put(&address, r#"{"stars":4}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/visibility") => client.put(&address, r#"{"visibility":"private"}"#).await,
+        ("POST", "/registry/v1/integrations") => client.post(&address, r#"{"name":"New"}"#).await,
+        ("PATCH", _) => client.patch(&address, r#"{"name":"Renamed"}"#).await,
         ("PUT", _) => client.put(&address, r#"{"pipeline_id":3}"#).await,
         ("POST", _) => client.post(&address, "{}").await,
         (method, _) => client.send(client.request(method, &address)).await,

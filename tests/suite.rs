@@ -20,6 +20,7 @@ mod cors;
 mod embedded;
 mod files;
 mod health;
+mod integrations;
 mod lead_source;
 mod limits;
 mod migrations;

@@ -108,7 +108,7 @@ fn owner(row: &PgRow, table: &'static str, key: &str) -> Result<Owner, Failure> 
     }
 }
 
-/// Claims an integration for an owner, and tells whose it is.
+/// Claims an integration for an owner, and tells whose it is; that stays so until the transaction ends.
 ///
 /// # Errors
 ///
@@ -123,7 +123,7 @@ pub async fn claim_integration(connection: &mut PgConnection, client: Uuid, clai
     .bind(claimant.user.get())
     .execute(&mut *connection)
     .await?;
-    let row = sqlx::query("SELECT owner_account_id, owner_user_id FROM integrations WHERE client_uuid = $1")
+    let row = sqlx::query("SELECT owner_account_id, owner_user_id FROM integrations WHERE client_uuid = $1 FOR SHARE")
         .bind(client)
         .fetch_one(connection)
         .await?;

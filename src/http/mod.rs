@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod hal;
 mod held;
 pub mod json;
+pub mod members;
 pub mod origin;
 pub mod problem;
 pub mod query;

@@ -77,6 +77,7 @@ fn address(path: &str) -> String {
         ("{bot_type}", "salesbot"),
         ("{bot_id}", "1"),
         ("{continue_id}", "1"),
+        ("{client_uuid}", "1"),
         ("{version}", "1.0.0"),
         ("{path}", "script.js"),
     ];
