@@ -8,6 +8,8 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 
+use crate::catalogue::deprecation::api as deprecation;
+use crate::catalogue::ownership::api as ownership;
 use crate::catalogue::versions::api as versions;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
@@ -32,6 +34,9 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/restore", versions::restore),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/current",                    versions::pin),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/visibility",                 catalogue::api::set_visibility),
+        Route::new(Method::PUT,    "/registry/v1/widgets/{code}/owner",                      ownership::set_owner),
+        Route::new(Method::POST,   "/registry/v1/widgets/{code}/deprecate",                  deprecation::set),
+        Route::new(Method::DELETE, "/registry/v1/widgets/{code}/deprecate",                  deprecation::clear),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/plan",                       installs::api::plan_version),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/rating",                     ratings::api::rate),
         Route::new(Method::DELETE, "/registry/v1/widgets/{code}/rating",                     ratings::api::unrate),

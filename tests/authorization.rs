@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 28] = [
+const TABLE: [(&str, &str, [u16; 11]); 31] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -45,6 +45,9 @@ const TABLE: [(&str, &str, [u16; 11]); 28] = [
     ("PUT",    "/registry/v1/widgets/{code}/current",                          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("GET",    "/widgets/{code}/{version}/{path}",                             [404,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("PUT",    "/registry/v1/widgets/{code}/visibility",                       [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("PUT",    "/registry/v1/widgets/{code}/owner",                            [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/widgets/{code}/deprecate",                        [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("DELETE", "/registry/v1/widgets/{code}/deprecate",                        [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  204]),
     ("POST",   "/registry/v1/widgets/{code}/plan",                             [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  200]),
     ("PUT",    "/registry/v1/widgets/{code}/rating",                           [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("DELETE", "/registry/v1/widgets/{code}/rating",                           [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -128,6 +131,7 @@ async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer 
         ("PUT", "/registry/v1/widgets/{code}/current") => client.put(&address, r#"{"version":"1.0.0"}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/rating") => client.put(&address, r#"{"stars":4}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/visibility") => client.put(&address, r#"{"visibility":"private"}"#).await,
+        ("PUT", "/registry/v1/widgets/{code}/owner") => client.put(&address, r#"{"account_id":1,"user_id":7}"#).await,
         ("POST", "/registry/v1/integrations") => client.post(&address, r#"{"name":"New"}"#).await,
         ("PATCH", _) => client.patch(&address, r#"{"name":"Renamed"}"#).await,
         ("PUT", _) => client.put(&address, r#"{"pipeline_id":3}"#).await,

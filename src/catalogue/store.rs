@@ -266,6 +266,19 @@ pub async fn update(
     Ok(())
 }
 
+/// Whose a widget is; `None` when there is none.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn owner_of(pool: &Pool, code: &WidgetCode) -> Result<Option<Owner>, Failure> {
+    let row = sqlx::query("SELECT owner_account_id, owner_user_id FROM widgets WHERE code = $1 AND deleted_at IS NULL")
+        .bind(code.as_str())
+        .fetch_optional(pool)
+        .await?;
+    row.map(|row| owner(&row, "widgets", code.as_str())).transpose()
+}
+
 /// A widget as a plan for its next version sees it.
 #[derive(Debug)]
 pub struct Published {

@@ -20,7 +20,7 @@ pub async fn lock_against_installs(
 ) -> Result<Option<Registered>, Failure> {
     let row = sqlx::query(
         "SELECT id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version, is_pinned \
-         FROM widgets WHERE code = $1 FOR UPDATE",
+         FROM widgets WHERE code = $1 AND deleted_at IS NULL FOR UPDATE",
     )
     .bind(code.as_str())
     .fetch_optional(connection)
