@@ -15,3 +15,6 @@ ALTER TABLE widgets
     AND client_uuid IS NULL AND rating_count = 0 AND deprecated_at IS NULL));
 -- The widgets of an integration: asked when one of them gets another owner.
 CREATE INDEX widgets_by_client ON widgets (client_uuid) WHERE client_uuid IS NOT NULL;
+-- Whether a blob is still in use, and the votes on a widget: asked when a widget is deleted.
+CREATE INDEX version_files_by_blob ON version_files (blob_sha256) WHERE blob_sha256 IS NOT NULL;
+CREATE INDEX ratings_by_widget ON ratings (widget_id);

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 
+use crate::catalogue::deletion::api as deletion;
 use crate::catalogue::deprecation::api as deprecation;
 use crate::catalogue::ownership::api as ownership;
 use crate::catalogue::versions::api as versions;
+use crate::catalogue::visibility::api as visibility;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
@@ -28,12 +30,14 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",     v4::continue_bot::continue_bot),
 
         Route::new(Method::POST,   "/registry/v1/widgets",                                   catalogue::api::publish_widget),
+        Route::new(Method::DELETE, "/registry/v1/widgets/{code}",                            deletion::remove),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions",                   versions::list),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions/{version}",         versions::show),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/restore", versions::restore),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/current",                    versions::pin),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/visibility",                 catalogue::api::set_visibility),
+        Route::new(Method::GET,    "/registry/v1/widgets/{code}/explain",                    visibility::show),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/owner",                      ownership::set_owner),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/deprecate",                  deprecation::set),
         Route::new(Method::DELETE, "/registry/v1/widgets/{code}/deprecate",                  deprecation::clear),

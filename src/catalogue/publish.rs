@@ -107,6 +107,9 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     {
         return Err(PublishError::ForeignIntegration(client));
     }
+    if registered.is_deleted {
+        store::revive(&mut transaction, registered.id).await?;
+    }
     let already = !store::add_version(&mut transaction, registered.id, &new, publisher).await?;
     if already && store::archive_digest(&mut transaction, registered.id, new.version).await? != new.archive_sha256 {
         return Err(PublishError::OtherBytes(new.version.clone()));
@@ -131,7 +134,7 @@ async fn registered(
     publisher: Owner,
     request: &Request,
 ) -> Result<Registered, PublishError> {
-    if let Some(registered) = store::lock(transaction, code).await? {
+    if let Some(registered) = store::lock_code(transaction, code).await? {
         return Ok(registered);
     }
     let attributes = Attributes {
@@ -150,10 +153,11 @@ async fn registered(
             is_crm_template,
             current_version: None,
             is_pinned: false,
+            is_deleted: false,
         });
     }
     // Somebody registered the code in between; their transaction has ended, so their row is there.
-    store::lock(transaction, code).await?.ok_or_else(|| PublishError::ForeignCode(code.clone()))
+    store::lock_code(transaction, code).await?.ok_or_else(|| PublishError::ForeignCode(code.clone()))
 }
 
 fn attributes(

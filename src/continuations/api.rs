@@ -124,9 +124,9 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
     if let Some((id, expires_at)) = store::open(pool, caller.account, bot, seen.widget.id, &opening).await? {
         return answer(StatusCode::CREATED, id, expires_at, State::Waiting);
     }
-    // Only a reference that exists keeps a record from being opened.
+    // Only a reference that exists, or a widget that was deleted since it was looked for, keeps a record from being opened.
     let reference = opening.reference.as_deref().unwrap_or_default();
-    let found = store::find_by_reference(pool, caller.account, bot, reference).await?.ok_or(Problem::NoContinuation)?;
+    let found = store::find_by_reference(pool, caller.account, bot, reference).await?.ok_or(Problem::NoWidget)?;
     let same = (found.widget_code.as_str(), found.entity_type.as_str(), found.entity_id)
         == (code.as_str(), opening.entity_type.as_str(), opening.entity_id);
     if !same {

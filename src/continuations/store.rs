@@ -71,7 +71,8 @@ fn continuation(row: &PgRow) -> Result<Continuation, Failure> {
     })
 }
 
-/// Opens a record and tells its number and deadline; `None` when the bot has one with the same reference.
+/// Opens a record and tells its number and deadline; `None` when the bot has one with the same reference, or the widget was deleted
+/// meanwhile.
 ///
 /// # Errors
 ///
@@ -85,7 +86,8 @@ pub async fn open(
 ) -> Result<Option<(ContinueId, OffsetDateTime)>, Failure> {
     let row = sqlx::query(
         "INSERT INTO continuations (account_id, bot_type, bot_id, widget_id, entity_type, entity_id, reference, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8::bigint::double precision)) \
+         SELECT $1, $2, $3, w.id, $5, $6, $7, now() + make_interval(secs => $8::bigint::double precision) \
+         FROM widgets w WHERE w.id = $4 AND w.deleted_at IS NULL FOR KEY SHARE \
          ON CONFLICT (account_id, bot_type, bot_id, reference) WHERE reference IS NOT NULL DO NOTHING \
          RETURNING id, expires_at",
     )
