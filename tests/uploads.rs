@@ -284,18 +284,23 @@ async fn rest(mut stream: tokio::net::TcpStream) -> Vec<u8> {
 #[test]
 fn more_uploads_than_places_are_answered_all_the_same() {
     test(async |app| {
-        let publish = async |number: u64| {
+        // Packed before anything is sent: a connection that waits for its request meanwhile is closed.
+        let archive = |number: u64| {
             let code = format!("many_{number}");
             let zip = zip(&code, "1.0.0", &[("data.bin", &noise(number, 400_000))]);
+            (code, zip)
+        };
+        let archives: Vec<_> = (0..20).map(archive).collect();
+        let publish = async |(code, zip): (String, Vec<u8>)| {
             app.admin().post_bytes(&address(&code), "application/zip", zip).await
         };
-        let answers = join_all((0..20).map(publish)).await;
+        let answers = join_all(archives.into_iter().map(publish)).await;
         for answer in &answers {
             assert!(answer.status == 201 || answer.status == 503 && answer.header("retry-after") == "1", "{answer:?}");
         }
         assert_whole(app).await;
         let published = answers.iter().filter(|answer| answer.status == 201).count();
         assert_eq!(count(app, "SELECT count(*) FROM widget_versions").await, i64::try_from(published).unwrap());
-        assert_eq!(publish(20).await.status, 201);
+        assert_eq!(publish(archive(20)).await.status, 201);
     });
 }

@@ -1,6 +1,6 @@
 //! The SQL of integrations, a function per statement.
 //!
-//! Secrets enter the database through [`stored`] and leave it through [`read`], and nowhere else.
+//! Secrets enter the database through `stored` and leave it through `read`, and nowhere else.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::Row as _;
