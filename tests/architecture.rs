@@ -59,10 +59,11 @@ const MUTUAL: [(&str, &str); 2] = [
 ];
 
 /// Where a library may be named: folders end with a slash.
-const LIBRARIES: [(&str, &[&str]); 5] = [
+const LIBRARIES: [(&str, &[&str]); 6] = [
     ("sqlx", &["database/", "store.rs"]),
     ("actix_web", &["routes.rs", "app.rs", "health.rs", "openapi.rs", "v4/", "api.rs", "http/"]),
     ("zip", &["archive/"]),
+    ("flate2", &["archive/"]),
     ("jsonwebtoken", &["auth/"]),
     ("reqwest", &["cli/"]),
 ];

@@ -130,9 +130,13 @@ fn sizes() -> Vec<Hostile> {
     let padded: Vec<u8> =
         deflate(b"x").0.into_iter().chain(b"hidden bytes behind the stream".iter().copied()).collect();
     let length = u32::try_from(padded.len()).unwrap();
+    let one_more = |entry: Entry| plus(entry.both(|header| header.packed += 1).with(|entry| entry.data.push(0)));
     // A stored block that is not the last one, and no other block.
     let unended = Entry::stored("a", b"x").both(|header| (header.method, header.packed) = (8, 6)).with(|entry| {
         entry.data = b"\0\x01\0\xFE\xFFx".to_vec();
+    });
+    let cut = file().both(|header| header.packed -= 1).with(|entry| {
+        entry.data.pop();
     });
     let trailing = Entry::deflated("a", b"x").with(|entry| entry.data = padded).both(|header| header.packed = length);
     vec![
@@ -144,6 +148,9 @@ fn sizes() -> Vec<Hostile> {
         hostile("one byte more", plus(file().both(|header| header.unpacked += 1)), Code::EntrySize),
         hostile("stored with two sizes", plus(stored_size), Code::EntrySize),
         hostile("bytes behind the stream", plus(trailing), Code::EntrySize),
+        hostile("one byte behind the stream", one_more(file()), Code::EntrySize),
+        hostile("one byte behind stored bytes", one_more(Entry::stored("a", b"stored")), Code::EntrySize),
+        hostile("stream without its last byte", plus(cut), Code::EntryCorrupt),
         hostile("stream without its end", plus(unended), Code::EntryCorrupt),
         hostile("another checksum", plus(file().both(|header| header.crc ^= 1)), Code::EntryChecksum),
         hostile("broken stream", plus(file().with(|entry| entry.data.fill(0xFF))), Code::EntryCorrupt),
