@@ -13,8 +13,8 @@ use super::widget::{MANIFEST, RU, files_with, with_settings, zip, zip_of};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Hostile {
-    name: &'static str,
-    bytes: Vec<u8>,
+    pub(super) name: &'static str,
+    pub(super) bytes: Vec<u8>,
     code: Code,
 }
 
@@ -211,9 +211,9 @@ fn many_keys() -> String {
     format!("{{{}}}", keys.join(","))
 }
 
-#[test]
-fn every_hostile_archive_is_refused_with_its_code() {
-    let all: Vec<Hostile> = [
+/// All of them.
+pub(super) fn all() -> Vec<Hostile> {
+    let tables = [
         names(),
         kinds(),
         records::headers(),
@@ -222,10 +222,13 @@ fn every_hostile_archive_is_refused_with_its_code() {
         records::end_records(),
         sizes(),
         json(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    ];
+    tables.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_hostile_archive_is_refused_with_its_code() {
+    let all = all();
     assert!(all.len() >= 100, "{}", all.len());
     let mut wrong = Vec::new();
     for Hostile { name, bytes, code } in all {

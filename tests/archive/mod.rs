@@ -7,6 +7,7 @@ mod limits;
 mod manifest_rules;
 mod packing;
 mod properties;
+mod seeds;
 mod settings_rules;
 mod text_rules;
 mod widget;
