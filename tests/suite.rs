@@ -23,6 +23,7 @@ mod health;
 mod lead_source;
 mod limits;
 mod migrations;
+mod packed_files;
 mod plan;
 mod program;
 mod publishing;

@@ -2,6 +2,7 @@
 
 use sqlx::Row as _;
 
+use super::Encoding;
 use crate::database::{Connection, Failure, Pool};
 use crate::digest::Sha256;
 
@@ -49,6 +50,43 @@ pub async fn add_chunk(connection: &mut Connection, blob: Sha256, position: i32,
     Ok(())
 }
 
+/// Writes one piece of a packed form.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn add_form_chunk(
+    connection: &mut Connection,
+    blob: Sha256,
+    form: Encoding,
+    position: i32,
+    bytes: &[u8],
+) -> Result<(), Failure> {
+    sqlx::query("INSERT INTO blob_form_chunks (sha256, encoding, position, bytes) VALUES ($1, $2, $3, $4)")
+        .bind(blob.0.as_slice())
+        .bind(form.as_str())
+        .bind(position)
+        .bind(bytes)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes down a packed form whose pieces are there.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn add_form(connection: &mut Connection, blob: Sha256, form: Encoding, size: i64) -> Result<(), Failure> {
+    sqlx::query("INSERT INTO blob_forms (sha256, encoding, size) VALUES ($1, $2, $3)")
+        .bind(blob.0.as_slice())
+        .bind(form.as_str())
+        .bind(size)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Reads one piece; `None` past the last.
 ///
 /// # Errors
@@ -57,6 +95,20 @@ pub async fn add_chunk(connection: &mut Connection, blob: Sha256, position: i32,
 pub async fn chunk(pool: &Pool, blob: Sha256, position: i32) -> Result<Option<Vec<u8>>, Failure> {
     Ok(sqlx::query_scalar("SELECT bytes FROM blob_chunks WHERE sha256 = $1 AND position = $2")
         .bind(blob.0.as_slice())
+        .bind(position)
+        .fetch_optional(pool)
+        .await?)
+}
+
+/// Reads one piece of a packed form; `None` past the last.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn form_chunk(pool: &Pool, blob: Sha256, form: Encoding, position: i32) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(sqlx::query_scalar("SELECT bytes FROM blob_form_chunks WHERE sha256 = $1 AND encoding = $2 AND position = $3")
+        .bind(blob.0.as_slice())
+        .bind(form.as_str())
         .bind(position)
         .fetch_optional(pool)
         .await?)

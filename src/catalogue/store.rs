@@ -130,19 +130,36 @@ pub async fn claim_integration(connection: &mut PgConnection, client: Uuid, clai
     owner(&row, "integrations", &client.to_string())
 }
 
+/// The columns that [`registered`] reads.
+macro_rules! registered_columns {
+    () => {
+        "id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version, is_pinned"
+    };
+}
+
+/// Finds a widget by its code, as it is at the moment.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn find(connection: &mut PgConnection, code: &WidgetCode) -> Result<Option<Registered>, Failure> {
+    let row = sqlx::query(concat!("SELECT ", registered_columns!(), " FROM widgets WHERE code = $1"))
+        .bind(code.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| registered(&row, code)).transpose()
+}
+
 /// Finds a widget by its code and keeps others from publishing it until the transaction ends. Installs go on meanwhile.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn lock(connection: &mut PgConnection, code: &WidgetCode) -> Result<Option<Registered>, Failure> {
-    let row = sqlx::query(
-        "SELECT id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version, is_pinned \
-         FROM widgets WHERE code = $1 FOR NO KEY UPDATE",
-    )
-    .bind(code.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row = sqlx::query(concat!("SELECT ", registered_columns!(), " FROM widgets WHERE code = $1 FOR NO KEY UPDATE"))
+        .bind(code.as_str())
+        .fetch_optional(connection)
+        .await?;
     row.map(|row| registered(&row, code)).transpose()
 }
 

@@ -13,3 +13,4 @@ pub mod route;
 pub mod shared;
 pub mod upload;
 pub mod violation;
+pub(crate) mod weighted;
