@@ -30,8 +30,8 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 fn zip(code: &str, version: &str, more: &[(&str, &[u8])]) -> Vec<u8> {
     let mut files = Sample::plain(code).version(version).files();
     // A text, which is stored packed as well.
-    let notes: String = (0..3_000).map(|line| format!("{code} {version} {line}\n")).collect();
-    files.push(("notes.txt".to_owned(), notes.into_bytes()));
+    let notes: Vec<_> = (0..3_000).map(|line| format!("{code} {version} {line}\n")).collect();
+    files.push(("notes.txt".to_owned(), notes.concat().into_bytes()));
     files.extend(more.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())));
     archive::pack(&files).unwrap()
 }
