@@ -20,6 +20,7 @@ mod cors;
 mod embedded;
 mod files;
 mod health;
+mod hostile_uploads;
 mod lead_source;
 mod limits;
 mod migrations;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use widget_registry::archive::{FindingCode as Code, Limits, inspect};
 
 use super::builder::{Descriptor, Entry, Zip, deflate};
+use super::hostile_cuts::cuts;
 use super::hostile_records as records;
 use super::widget::{MANIFEST, RU, files_with, with_settings, zip, zip_of};
 
@@ -222,6 +223,7 @@ pub(super) fn all() -> Vec<Hostile> {
         records::end_records(),
         sizes(),
         json(),
+        cuts(),
     ];
     tables.into_iter().flatten().collect()
 }
@@ -229,7 +231,7 @@ pub(super) fn all() -> Vec<Hostile> {
 #[test]
 fn every_hostile_archive_is_refused_with_its_code() {
     let all = all();
-    assert!(all.len() >= 100, "{}", all.len());
+    assert!(all.len() >= 130, "{}", all.len());
     let mut wrong = Vec::new();
     for Hostile { name, bytes, code } in all {
         let start = Instant::now();
