@@ -12,12 +12,14 @@ use super::{NewBlob, PIECE};
 
 /// Bytes of a file that is too small for its packed forms to pay: an answer's head is as long.
 const SMALL: u64 = 1 << 10;
+/// Bytes that are packed of one archive at most, which takes about a second: more than widgets have, and far less than a handler's time.
+pub(super) const BUDGET: u64 = 8 << 20;
 /// A packed form pays when it has at most this many per cent of the bytes; judged by a file's first piece.
 const PAYS: usize = 90;
 /// How hard brotli tries, of 11: what packs at the speed of gzip and better.
 const BROTLI_QUALITY: u32 = 5;
-/// Bytes, as a power of two, that brotli looks back: more than most scripts have, and 4 MiB of memory.
-const BROTLI_WINDOW: u32 = 19;
+/// Bytes, as a power of two, that brotli looks back: more than most scripts have, at little memory.
+const BROTLI_WINDOW: u32 = 18;
 /// Bytes that brotli gathers before it works.
 const BROTLI_BUFFER: usize = 16 << 10;
 
@@ -116,8 +118,11 @@ pub(super) struct Packer<'a> {
 }
 
 impl<'a> Packer<'a> {
-    pub(super) fn new(to: &'a Sender<Piece>, file: &NewBlob) -> Self {
-        let undecided = (packable(file.media_type) && file.size >= SMALL).then(Vec::new);
+    /// Of `budget`, which is what may still be packed of this archive, it takes its part.
+    pub(super) fn new(to: &'a Sender<Piece>, file: &NewBlob, budget: &mut u64) -> Self {
+        let is_tried = packable(file.media_type) && (SMALL..=*budget).contains(&file.size);
+        *budget -= if is_tried { file.size } else { 0 };
+        let undecided = is_tried.then(Vec::new);
         Self { to, whole: Pieces::new(to, None), undecided, forms: None }
     }
 
@@ -166,9 +171,9 @@ impl<'a> Packer<'a> {
     }
 }
 
-/// Whether packing makes enough of a difference, by the quickest way of packing.
+/// Whether packing makes enough of a difference. Quicker ways of packing do not find it out: they build no codes of their own.
 fn pays(bytes: &[u8]) -> io::Result<bool> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(bytes)?;
     Ok(gzip.finish()?.len() <= bytes.len() / 100 * PAYS)
 }
@@ -189,7 +194,7 @@ mod tests {
     fn packed(bytes: &[u8], media_type: &'static str) -> Packed {
         let (to, mut from) = mpsc::channel(1_000);
         let file = NewBlob { path: String::new(), sha256: Sha256::of(&[]), size: bytes.len() as u64, media_type };
-        let mut packer = Packer::new(&to, &file);
+        let mut packer = Packer::new(&to, &file, &mut { BUDGET });
         bytes.chunks(32 << 10).for_each(|piece| packer.write(piece).unwrap());
         packer.finish().unwrap();
         drop(to);
@@ -242,10 +247,20 @@ mod tests {
             assert!(whole == bytes, "{length}");
             assert_eq!(forms.len(), 2, "{length}");
             for (form, packed) in forms {
-                assert!(packed.len() < bytes.len() * 6 / 10, "{length} {form} {}", packed.len());
+                assert!(packed.len() < bytes.len() * 9 / 10, "{length} {form} {}", packed.len());
                 assert!(unpacked(form, &packed) == bytes, "{length} {form}");
             }
         }
+    }
+
+    #[test]
+    fn no_more_of_an_archive_than_its_budget() {
+        let (to, _from) = mpsc::channel(1);
+        let file = |size, media_type| NewBlob { path: String::new(), sha256: Sha256::of(&[]), size, media_type };
+        let mut budget = 10_000;
+        let mut tried = |size, media_type| Packer::new(&to, &file(size, media_type), &mut budget).undecided.is_some();
+        assert!(!tried(9_000, "image/png") && tried(7_000, "text/css") && !tried(3_001, "text/css"));
+        assert!(tried(3_000, "text/css") && !tried(1_024, "text/css"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek};
 
 use tokio::sync::mpsc;
 
-use super::pack::{Packer, Piece};
+use super::pack::{BUDGET, Packer, Piece};
 use super::store;
 use crate::archive::{Files, Limits, ReadError};
 use crate::database::{Connection, Failure};
@@ -83,12 +83,13 @@ fn unpack<R: Read + Seek>(
     pieces: &mpsc::Sender<Piece>,
 ) -> Result<(), BlobError> {
     let mut files = Files::open(source, limits)?;
+    let mut budget = BUDGET;
     for file in wanted {
         // A receiver that is gone has an error to tell, and wants no more.
         if pieces.is_closed() {
             return Ok(());
         }
-        let mut packer = Packer::new(pieces, file);
+        let mut packer = Packer::new(pieces, file, &mut budget);
         let mut written = Ok(());
         files.read(&file.path, |bytes| {
             if written.is_ok() {
