@@ -14,3 +14,4 @@ pub mod route;
 pub mod shared;
 pub mod upload;
 pub mod violation;
+pub(crate) mod weighted;

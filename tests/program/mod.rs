@@ -3,7 +3,7 @@
 mod commands;
 mod remote;
 mod serve;
-mod server;
+pub(crate) mod server;
 mod survival;
 mod uploads;
 mod validate;
