@@ -20,6 +20,7 @@
 //! | [`installs`] | a widget in an account: its settings and their rules |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
+//! | [`bot`] | playing a bot: its flow, and the machine that runs it |
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
@@ -32,6 +33,7 @@ pub mod archive;
 pub mod auth;
 pub mod background;
 pub mod blobs;
+pub mod bot;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
