@@ -14,10 +14,15 @@ use tokio::task::JoinHandle;
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
 use crate::background::Background;
 use crate::config::Config;
+use crate::continuations::calls::WidgetCalls;
+use crate::continuations::sweep;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::embedded::{Cluster, EmbeddedError};
 use crate::database::{self, ConnectError, Connected};
+use crate::delivery::history::{self, Retention};
+use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
+use crate::outgoing::{Client, ClientError};
 use crate::routes;
 use crate::sources::{Clock, Identifiers};
 
@@ -53,6 +58,9 @@ pub enum AppError {
     /// The database cannot be used.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// Calls to others cannot be made.
+    #[error(transparent)]
+    Outgoing(#[from] ClientError),
     /// The server failed.
     #[error("the HTTP server failed: {0}")]
     Server(#[source] io::Error),
@@ -110,7 +118,7 @@ impl App {
         let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids));
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
-        let background = work_beside(&shared);
+        let background = work_beside(&shared)?;
         let (stop_database, stopped) = watch::channel(false);
         Ok(Self {
             address,
@@ -169,8 +177,28 @@ impl App {
 }
 
 /// What goes on beside the requests.
-fn work_beside(_shared: &Arc<Shared>) -> Background {
-    Background::default()
+fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
+    let mut background = Background::default();
+    let config = &shared.config;
+    let worker = Arc::new(Worker {
+        pool: shared.pool.clone(),
+        client: Client::new(config.outgoing)?,
+        policy: config.outgoing,
+        ids: shared.ids.clone(),
+        clock: shared.clock.clone(),
+        bell: shared.bell.clone(),
+        calls: Arc::new(WidgetCalls { pool: shared.pool.clone() }),
+        at_once: config.limits.outgoing_calls,
+    });
+    background.start("deliveries", move |stop| worker.clone().run(stop));
+    let (pool, bell) = (shared.pool.clone(), shared.bell.clone());
+    background.start("deadlines", move |stop| sweep::expire(pool.clone(), bell.clone(), stop));
+    let (pool, keep) = (shared.pool.clone(), config.keep.clone());
+    let retention = Retention { delivered: keep.deliveries, dead: keep.dead_deliveries };
+    background.start("old deliveries", move |stop| history::remove_old(pool.clone(), retention, stop));
+    let (pool, keep) = (shared.pool.clone(), config.keep.continuations);
+    background.start("old records", move |stop| sweep::remove_old(pool.clone(), keep, stop));
+    Ok(background)
 }
 
 fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {

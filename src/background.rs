@@ -31,6 +31,43 @@ impl Stop {
     }
 }
 
+/// A bell that is rung when there may be work. It only saves time: whoever waits for it looks by itself now and then.
+#[derive(Debug, Clone)]
+pub struct Bell(watch::Sender<()>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(watch::Sender::new(()))
+    }
+}
+
+impl Bell {
+    /// Wakes everybody who listens.
+    pub fn ring(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Hears every ring from now on.
+    #[must_use]
+    pub fn listen(&self) -> Listener {
+        Listener(self.0.subscribe())
+    }
+}
+
+/// Hears a [`Bell`].
+#[derive(Debug)]
+pub struct Listener(watch::Receiver<()>);
+
+impl Listener {
+    /// Waits for a ring since the last one that was waited for, at most for some time.
+    pub async fn heard_within(&mut self, time: Duration) {
+        // A bell that is gone rings no more: then only the time passes.
+        if let Ok(Err(_)) = tokio::time::timeout(time, self.0.changed()).await {
+            tokio::time::sleep(time).await;
+        }
+    }
+}
+
 /// The running pieces of work.
 #[derive(Debug)]
 pub struct Background {

@@ -40,6 +40,7 @@ pub mod config;
 pub mod continuations;
 pub mod data_dir;
 pub mod database;
+pub mod delivery;
 pub mod digest;
 pub mod files;
 pub mod health;

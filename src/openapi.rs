@@ -66,6 +66,20 @@ struct ProblemModel {
         crate::installs::api::set_lead_source,
         crate::continuations::api::open,
         crate::continuations::api::show,
+        crate::continuations::inspect::api::list,
+        crate::continuations::inspect::api::lookup,
+        crate::continuations::inspect::api::render,
+        crate::continuations::control::api::fail,
+        crate::continuations::control::api::cancel,
+        crate::continuations::control::api::extend,
+        crate::delivery::api::lease,
+        crate::delivery::api::ack,
+        crate::delivery::api::nack,
+        crate::delivery::history::api::replay,
+        crate::delivery::history::api::show,
+        crate::delivery::history::api::list,
+        crate::delivery::secret::api::replace,
+        crate::delivery::secret::api::show,
         crate::health::live,
         crate::health::ready,
         show,
@@ -135,7 +149,7 @@ fn complete(operation: &mut Operation, route: &Route) {
         errors.push(("401", "No token, or one that is not valid"));
         errors.push(("429", "More requests than the account or the integration may send"));
     }
-    if let Who::Admin | Who::Bearer(_) = route.who {
+    if let Who::Admin | Who::Bearer(_) | Who::AdminOr(_) = route.who {
         errors.push(("403", "The token does not give the right"));
     }
     if route.body != BodyKind::None {
@@ -162,6 +176,9 @@ fn complete(operation: &mut Operation, route: &Route) {
         Who::User => "For every user of an account.".to_owned(),
         Who::Admin => "For administrators of an account.".to_owned(),
         Who::Bearer(scope) => format!("For tokens with the scope `{}`.", scope.as_str()),
+        Who::AdminOr(scope) => {
+            format!("For administrators of an account, and for tokens with the scope `{}`.", scope.as_str())
+        }
     };
     let description = operation.description.take().unwrap_or_default();
     operation.description = Some(format!("{description}\n\n{right}").trim().to_owned());

@@ -9,10 +9,14 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 
 use crate::catalogue::versions::api as versions;
+use crate::continuations::control::api as control;
+use crate::continuations::inspect::api as inspect;
+use crate::delivery::history::api as deliveries;
+use crate::delivery::secret::api as secret;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
-use crate::{catalogue, continuations, files, health, installs, openapi, ratings, v4};
+use crate::{catalogue, continuations, delivery, files, health, installs, openapi, ratings, v4};
 
 /// Every route.
 #[must_use]
@@ -39,6 +43,20 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::PUT,    "/registry/v1/installs/{code}/lead-source",               installs::api::set_lead_source),
         Route::new(Method::POST,   "/registry/v1/{bot_type}/{bot_id}/continuations",         continuations::api::open),
         Route::new(Method::GET,    "/registry/v1/continuations/{continue_id}",               continuations::api::show),
+        Route::new(Method::GET,    "/registry/v1/continuations",                             inspect::list),
+        Route::new(Method::GET,    "/registry/v1/continuations/{continue_id}/json/{key}",    inspect::lookup),
+        Route::new(Method::POST,   "/registry/v1/continuations/{continue_id}/render",        inspect::render),
+        Route::new(Method::POST,   "/registry/v1/continuations/{continue_id}/fail",          control::fail),
+        Route::new(Method::POST,   "/registry/v1/continuations/{continue_id}/cancel",        control::cancel),
+        Route::new(Method::POST,   "/registry/v1/continuations/{continue_id}/extend",        control::extend),
+        Route::new(Method::POST,   "/registry/v1/deliveries/lease",                          delivery::api::lease),
+        Route::new(Method::POST,   "/registry/v1/deliveries/{delivery_id}/ack",              delivery::api::ack),
+        Route::new(Method::POST,   "/registry/v1/deliveries/{delivery_id}/nack",             delivery::api::nack),
+        Route::new(Method::POST,   "/registry/v1/deliveries/{delivery_id}/replay",           deliveries::replay),
+        Route::new(Method::GET,    "/registry/v1/deliveries/{delivery_id}",                  deliveries::show),
+        Route::new(Method::GET,    "/registry/v1/deliveries",                                deliveries::list),
+        Route::new(Method::POST,   "/registry/v1/webhook-secret",                            secret::replace),
+        Route::new(Method::GET,    "/registry/v1/webhook-secret",                            secret::show),
 
         Route::new(Method::GET,    "/widgets/{code}/{version}/{path}",                       files::api::show),
 

@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 23] = [
+const TABLE: [(&str, &str, [u16; 11]); 37] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -52,6 +52,20 @@ const TABLE: [(&str, &str, [u16; 11]); 23] = [
     ("PUT",    "/registry/v1/installs/{code}/lead-source",                     [401,  401,  401,  401,  404,  403,  200,  200,  200,  200,  200]),
     ("POST",   "/registry/v1/{bot_type}/{bot_id}/continuations",               [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
     ("GET",    "/registry/v1/continuations/{continue_id}",                     [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/continuations",                                   [401,  401,  401,  401,  200,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/continuations/{continue_id}/json/{key}",          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/continuations/{continue_id}/render",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/continuations/{continue_id}/fail",                [401,  401,  401,  401,  404,  403,  202,  202,  202,  202,  202]),
+    ("POST",   "/registry/v1/continuations/{continue_id}/cancel",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  204]),
+    ("POST",   "/registry/v1/continuations/{continue_id}/extend",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/deliveries/lease",                                [401,  401,  401,  401,  200,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/deliveries/{delivery_id}/ack",                    [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  204]),
+    ("POST",   "/registry/v1/deliveries/{delivery_id}/nack",                   [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  204]),
+    ("POST",   "/registry/v1/deliveries/{delivery_id}/replay",                 [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  202]),
+    ("GET",    "/registry/v1/deliveries/{delivery_id}",                        [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/deliveries",                                      [401,  401,  401,  401,  200,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/webhook-secret",                                  [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/webhook-secret",                                  [401,  401,  401,  401,  201,  403,  403,  403,  403,  403,  201]),
     ("GET",    "/registry/v1/health/live",                                     [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/health/ready",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/openapi.json",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
@@ -64,7 +78,7 @@ fn sample() -> Sample {
 /// A caller of this kind, for a route that needs this right.
 fn caller(app: &TestApp, kind: &str, who: Who) -> Client {
     let needed = match who {
-        Who::Bearer(scope) => Some(scope),
+        Who::Bearer(scope) | Who::AdminOr(scope) => Some(scope),
         Who::Anyone | Who::Visitor | Who::User | Who::Admin => None,
     };
     let others: Vec<&str> = Scope::ALL.into_iter().filter(|scope| Some(*scope) != needed).map(Scope::as_str).collect();
@@ -98,17 +112,49 @@ async fn prepare(app: &TestApp) -> i64 {
     let restored = app.admin().post("/registry/v1/widgets/one_widget/versions/1.0.0/restore", "").await;
     assert_eq!(restored.json()["version"], "1.0.0");
     assert_eq!(app.admin().post("/api/v4/widgets/one_widget", r#"{"secret":"hush"}"#).await.status, 200);
-    app.wait_for("one_widget").await
+    let record = app.wait_for("one_widget").await;
+    prepare_deliveries(app, record).await;
+    record
 }
 
-async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer {
+/// The token of the lease that [`prepare_deliveries`] gives.
+const LEASE: &str = "11111111-1111-4111-8111-111111111111";
+
+/// Puts what the routes of deliveries are called with in place: a secret, data for `json` and `render`, one leased event (1000 +
+/// the record's number) and one dead one (2000 + it).
+async fn prepare_deliveries(app: &TestApp, record: i64) {
+    for statement in [
+        "INSERT INTO webhook_secrets (account_id, secret) VALUES (1, sha256('x')) ON CONFLICT DO NOTHING",
+        "INSERT INTO delivery_lanes (account_id, way, lane) VALUES (1, 'pull', 'salesbot/77') ON CONFLICT DO NOTHING",
+    ] {
+        sqlx::query(statement).execute(&app.pool).await.unwrap();
+    }
+    let leased = "INSERT INTO deliveries (account_id, id, way, lane, kind, subject_id, payload, state, due_at, give_up_at, attempts, \
+        lease_token, leased_at) VALUES (1, 1000 + $1, 'pull', 'salesbot/77', 'continuation.failed', $1, '{}', 'leased', \
+        now() + interval '1 minute', now() + interval '1 day', 1, '11111111-1111-4111-8111-111111111111', now())";
+    let dead = "INSERT INTO deliveries (account_id, id, way, lane, kind, subject_id, payload, state, due_at, give_up_at, attempts, \
+        closed_at) VALUES (1, 2000 + $1, 'pull', 'salesbot/77', 'continuation.failed', $1, '{}', 'dead', NULL, now(), 1, now())";
+    for statement in [leased, dead] {
+        sqlx::query(statement).bind(record).execute(&app.pool).await.unwrap();
+    }
+}
+
+async fn call(app: &TestApp, client: &Client, method: &str, path: &str, record: i64) -> Answer {
+    if path.contains("/json/") {
+        // Only a record that was continued has data.
+        let address = format!("/api/v4/salesbot/77/continue/{record}");
+        assert_eq!(app.admin().post(&address, r#"{"data":{"key":1}}"#).await.status, 202);
+    }
+    let delivery = if path.ends_with("ack") { 1000 + record } else { 2000 + record };
     let address = path
         .replace("{code}", "one_widget")
         .replace("{version}", "1.0.0")
         .replace("{path}", "script.js")
         .replace("{bot_type}", "salesbot")
         .replace("{bot_id}", "77")
-        .replace("{continue_id}", &record.to_string());
+        .replace("{continue_id}", &record.to_string())
+        .replace("{delivery_id}", &delivery.to_string())
+        .replace("{key}", "key");
     match (method, path) {
         ("POST", "/registry/v1/widgets") => {
             client.post_bytes("/registry/v1/widgets?code=one_widget", "application/zip", sample().zip()).await
@@ -123,6 +169,14 @@ async fn call(client: &Client, method: &str, path: &str, record: i64) -> Answer 
         ("PUT", "/registry/v1/widgets/{code}/rating") => client.put(&address, r#"{"stars":4}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/visibility") => client.put(&address, r#"{"visibility":"private"}"#).await,
         ("PUT", _) => client.put(&address, r#"{"pipeline_id":3}"#).await,
+        ("POST", "/registry/v1/continuations/{continue_id}/render") => client.post(&address, r#"{"text":""}"#).await,
+        ("POST", "/registry/v1/continuations/{continue_id}/fail") => client.post(&address, r#"{"reason":"x"}"#).await,
+        ("POST", "/registry/v1/continuations/{continue_id}/extend") => {
+            client.post(&address, r#"{"timeout_seconds":9}"#).await
+        }
+        ("POST", "/registry/v1/deliveries/{delivery_id}/ack" | "/registry/v1/deliveries/{delivery_id}/nack") => {
+            client.post(&address, &format!(r#"{{"lease_token":"{LEASE}"}}"#)).await
+        }
         ("POST", _) => client.post(&address, "{}").await,
         (method, _) => client.send(client.request(method, &address)).await,
     }
@@ -143,7 +197,7 @@ fn every_caller_gets_what_is_theirs() {
             let route = routes::table().into_iter().find(|route| route.method == method && route.path == path).unwrap();
             for (kind, status) in CALLERS.into_iter().zip(statuses) {
                 let record = prepare(app).await;
-                let answer = call(&caller(app, kind, route.who), method, path, record).await;
+                let answer = call(app, &caller(app, kind, route.who), method, path, record).await;
                 assert_eq!(answer.status, status, "{method} {path} by {kind}: {answer:?}");
                 if status >= 400 {
                     answer.problem(status);

@@ -59,7 +59,8 @@ fn an_opened_record_waits() {
             "continue_id": id, "bot_type": "salesbot", "bot_id": 77, "widget_code": "bot_widget",
             "entity": {"type": "leads", "id": 5}, "reference": "lead 5", "state": "waiting",
             "opened_at": record["opened_at"], "expires_at": opened["expires_at"], "closed_at": null,
-            "closed_by_user_id": null, "data": null, "data_sha256": null, "execute_handlers": null,
+            "closed_by_user_id": null, "data": null, "data_sha256": null, "data_size": null, "execute_handlers": null,
+            "failure": null, "callback_url": null, "deliveries": [],
         });
         assert_eq!(record, expected);
     });
@@ -92,6 +93,7 @@ fn fields_that_are_refused() {
     test(async |app| {
         let engine = engine(app).await;
         let (long_reference, long_type) = ("ж".repeat(129), "ж".repeat(33));
+        let long_address = format!("https://example.com/{}", "a".repeat(2029));
         for (changes, errors) in [
             (json!({"account_id": 0}), vec!["TooLow account_id"]),
             (json!({"account_id": "1"}), vec!["InvalidType account_id"]),
@@ -114,7 +116,20 @@ fn fields_that_are_refused() {
             (json!({"reference": ""}), vec!["NotBlank reference"]),
             (json!({"reference": 5}), vec!["InvalidType reference"]),
             (json!({"reference": long_reference}), vec!["TooLong reference"]),
-            (json!({"callback_url": "https://example.com/"}), vec!["NotExpected callback_url"]),
+            (json!({"callback_url": ""}), vec!["NotBlank callback_url"]),
+            (json!({"callback_url": 5}), vec!["InvalidType callback_url"]),
+            (json!({"callback_url": long_address}), vec!["TooLong callback_url"]),
+            (json!({"request": 5}), vec!["InvalidType request"]),
+            (json!({"request": {}}), vec!["FieldMissing request.url"]),
+            (
+                json!({"request": {"url": " ", "data": "x", "encoding": "xml", "more": 1}}),
+                vec![
+                    "NotBlank request.url",
+                    "InvalidType request.data",
+                    "NotSupportedChoice request.encoding",
+                    "NotExpected request.more",
+                ],
+            ),
             (
                 json!({"account_id": -1, "widget_code": 5, "entity": 5, "timeout_seconds": 1.5, "reference": " ", "x": 1}),
                 vec![

@@ -93,13 +93,17 @@ fn the_description_says_who_may_call_and_what_they_may_get() {
         let security = match route.who {
             Who::Anyone => Value::Null,
             Who::Visitor => json!([{"token": []}, {}]),
-            Who::User | Who::Admin | Who::Bearer(_) => json!([{"token": []}]),
+            Who::User | Who::Admin | Who::Bearer(_) | Who::AdminOr(_) => json!([{"token": []}]),
         };
         assert_eq!(operation["security"], security, "{route:?}");
         let secured = route.who != Who::Anyone;
         let responses = operation["responses"].as_object().unwrap();
         assert_eq!(responses.contains_key("401"), secured, "{route:?}");
-        assert_eq!(responses.contains_key("403"), matches!(route.who, Who::Admin | Who::Bearer(_)), "{route:?}");
+        assert_eq!(
+            responses.contains_key("403"),
+            matches!(route.who, Who::Admin | Who::Bearer(_) | Who::AdminOr(_)),
+            "{route:?}"
+        );
         for (status, response) in responses {
             let is_problem = response["content"].get("application/problem+json").is_some();
             assert_eq!(is_problem, status.as_str() >= "400", "{route:?} {status}");

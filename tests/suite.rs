@@ -17,6 +17,7 @@ mod authorization;
 mod bad_input;
 mod continuations;
 mod cors;
+mod delivery;
 mod embedded;
 mod files;
 mod health;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
+use crate::continuations::placeholders::{lookup, shown};
 use crate::http::json::{self, Kind};
 
 /// What a bot knows: values by name, such as `lead.id` or `message_text`, and the data that the last widget sent.
@@ -70,7 +71,7 @@ impl Facts {
 
     fn look_up(&mut self, name: &str) -> String {
         if let Some(key) = name.strip_prefix("json.") {
-            return self.json.as_deref().and_then(|json| member(json, key)).unwrap_or_default();
+            return self.json.as_deref().and_then(|json| lookup(json, key)).map(shown).unwrap_or_default();
         }
         if let Some(value) = self.values.get(name) {
             return value.clone();
@@ -78,29 +79,6 @@ impl Facts {
         self.unknown.insert(name.to_owned());
         String::new()
     }
-}
-
-/// The value at a key: a text without its quotes, everything else as it is written, null as nothing. A key with dots leads inwards
-/// when there is no such key itself.
-fn member(value: &RawValue, key: &str) -> Option<String> {
-    let found = match json::kind(value) {
-        Kind::Object => json::members(value)?.into_iter().find(|(name, _)| name == key).map(|(_, value)| value),
-        Kind::Array => key.parse::<usize>().ok().and_then(|index| json::elements(value)?.get(index).copied()),
-        _ => None,
-    };
-    if let Some(found) = found {
-        return match json::kind(found) {
-            Kind::String => json::text(found),
-            Kind::Null => None,
-            _ => Some(found.get().to_owned()),
-        };
-    }
-    let (outer, inner) = key.split_once('.')?;
-    let outer = match json::kind(value) {
-        Kind::Object => json::members(value)?.into_iter().find(|(name, _)| name == outer).map(|(_, value)| value)?,
-        _ => json::elements(value)?.get(outer.parse::<usize>().ok()?).copied()?,
-    };
-    member(outer, inner)
 }
 
 /// A text as JSON.

@@ -59,6 +59,8 @@ pub struct Limits {
     pub downloads: usize,
     /// For which a file that is being sent counts among them.
     pub download_time: Duration,
+    /// Calls to engines and widgets that run at once.
+    pub outgoing_calls: usize,
     /// Wait for a database connection (503).
     pub connection_time: Duration,
     /// One SQL statement (503).
@@ -111,6 +113,10 @@ impl Limits {
         let downloads = r.value(setting("limits.downloads", "128", "Files sent at once."), count(1, 100_000));
         let download_time =
             r.value(setting("limits.download_time", "60s", "Time for which a file being sent counts."), duration);
+        let outgoing_calls = r.value(
+            setting("limits.outgoing_calls", "50", "Calls to engines and widgets that run at once."),
+            count(1, 10_000),
+        );
         let connection_time =
             r.value(setting("limits.connection_time", "1s", "Wait for a database connection."), duration);
         let statement_time = r.value(setting("limits.statement_time", "5s", "Time of one SQL statement."), duration);
@@ -145,6 +151,7 @@ impl Limits {
             uploads: uploads?,
             downloads: downloads?,
             download_time: download_time?,
+            outgoing_calls: outgoing_calls?,
             connection_time: connection_time?,
             statement_time: statement_time?,
             lock_time: lock_time?,

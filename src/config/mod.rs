@@ -14,11 +14,13 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::http::origin::PublicOrigin;
 use crate::outgoing::Policy;
 
+mod keep;
 mod limits;
 mod parse;
 mod reader;
 mod reference;
 
+pub use keep::Keep;
 pub use limits::Limits;
 pub(crate) use parse::duration;
 pub use reader::{Origin, Reader, Setting, Shown, Sources, variable_of};
@@ -61,6 +63,8 @@ pub struct Config {
     pub outgoing: Policy,
     /// Sizes, times and counts.
     pub limits: Limits,
+    /// How long things are kept after their end.
+    pub keep: Keep,
 }
 
 /// Which database to use.
@@ -237,6 +241,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
     let log_format = r.value(setting("log_format", "text", "How the log looks: text or json."), log_format);
     let outgoing = outgoing(r);
     let limits = Limits::read(r);
+    let keep = Keep::read(r);
     Some(Config {
         listen: listen?,
         data_dir: data_dir?,
@@ -255,6 +260,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         log_format: log_format?,
         outgoing: outgoing?,
         limits: limits?,
+        keep: keep?,
     })
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 const PREFIX: &str = "WIDGET_REGISTRY_";
 
 /// The tables of the configuration file.
-const TABLES: [&str; 2] = ["limits", "outgoing"];
+const TABLES: [&str; 3] = ["keep", "limits", "outgoing"];
 
 /// Variables that begin alike and are no settings: those of other commands, and those that Kubernetes makes for a service that is
 /// named after us. A star stands for any end.

@@ -8,15 +8,22 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::opening::Opening;
-use super::store::{self, Continuation};
-use super::{Bot, BotType, ContinueId, State};
-use crate::database::Failure;
+use super::store;
+use super::{Bot, BotType, CALL, CONTINUED, ContinueId, EXPIRED, Encoding, FAILED, State};
+use crate::delivery::history::store::Delivery;
+use crate::delivery::{self, secret};
 use crate::digest::Sha256;
 use crate::http::caller::BotEngine;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::installs;
+use crate::outgoing::{Policy, Target};
+
+/// A record has a call and an event at most.
+const SHOWN_DELIVERIES: i64 = 2;
+/// What is delivered for a record.
+const KINDS: [&str; 4] = [CALL, CONTINUED, FAILED, EXPIRED];
 
 /// A record that waits.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,15 +56,34 @@ pub struct OpeningBody {
     /// The engine's own name for this wait: opening the same again answers with the same record.
     #[schema(max_length = 128)]
     reference: Option<String>,
+    /// Where the event is pushed to; without it the engine fetches.
+    #[schema(max_length = 2048)]
+    callback_url: Option<String>,
+    /// The call to the widget; without it the engine calls the widget itself.
+    request: Option<RequestBody>,
+}
+
+/// A call to a widget's server: `token`, `data` and `return_url`.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the body for the OpenAPI document; `Opening` reads it")]
+pub struct RequestBody {
+    /// Where to.
+    #[schema(max_length = 2048)]
+    url: String,
+    /// An object or an array.
+    #[schema(value_type = Object)]
+    data: Option<Box<RawValue>>,
+    /// `form` by default.
+    encoding: Option<Encoding>,
 }
 
 /// What a bot works on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EntityBody {
     /// Such as `leads`.
-    r#type: String,
+    pub r#type: String,
     /// A positive number.
-    id: i64,
+    pub id: i64,
 }
 
 /// A record as the engine sees it.
@@ -89,9 +115,28 @@ pub struct ContinuationBody<'a> {
     data: Option<&'a RawValue>,
     /// SHA-256 of the bytes of `data`, in hexadecimal digits.
     data_sha256: Option<String>,
+    /// Bytes of `data`.
+    data_size: Option<usize>,
     /// The blocks that the bot is to run, byte for byte.
     #[schema(value_type = Vec<Object>)]
     execute_handlers: Option<&'a RawValue>,
+    /// Why it failed.
+    failure: Option<&'a str>,
+    /// Where the event is pushed to.
+    callback_url: Option<&'a str>,
+    /// The call to the widget and the event: how often each was tried, and what went wrong last.
+    deliveries: Vec<DeliveryBody>,
+}
+
+/// How a record's call or event fares.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeliveryBody {
+    id: i64,
+    /// `widget.call`, or the event's type.
+    r#type: String,
+    state: delivery::State,
+    attempts: i32,
+    last_error: Option<String>,
 }
 
 /// Opens a record that waits.
@@ -105,7 +150,7 @@ pub struct ContinuationBody<'a> {
         (status = 400, description = "Values break rules"),
         (status = 403, description = "`account_id` is not the token's account"),
         (status = 404, description = "The account does not see the widget"),
-        (status = 409, description = "The reference names a record of another widget or entity"),
+        (status = 409, description = "The reference names a record of another widget or entity, or there is no secret to sign with"),
     ),
 )]
 pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
@@ -115,13 +160,24 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
     if opening.account_id.is_some_and(|account| account != caller.account.get()) {
         return Err(Problem::Forbidden(Some("the token is of another account".into())));
     }
+    judge_addresses(&opening, call.shared.config.outgoing)?;
     let code = opening.widget_code.as_ref().ok_or(Problem::NoWidget)?;
     let seen = installs::store::visible(pool, caller, code).await?.ok_or(Problem::NoWidget)?;
+    if opening.callback_url.is_some() && secret::store::validity(pool, caller.account).await?.is_none() {
+        return Err(Problem::Conflict(
+            "The account has no webhook secret to sign events with; make one by POST /registry/v1/webhook-secret"
+                .into(),
+        ));
+    }
+    let origin = call.origin();
     let answer = |status, id: ContinueId, expires_at, state| {
-        let return_url = format!("{}/api/v4/{}/{}/continue/{id}", call.origin(), bot.kind.as_str(), bot.id);
+        let return_url = bot.return_url(&origin, id);
         hal::json(HttpResponseBuilder::new(status), &OpenedBody { continue_id: id.0, return_url, expires_at, state })
     };
-    if let Some((id, expires_at)) = store::open(pool, caller.account, bot, seen.widget.id, &opening).await? {
+    if let Some((id, expires_at)) = store::open(pool, caller.account, bot, seen.widget.id, &opening, &origin).await? {
+        if opening.request.is_some() {
+            call.shared.bell.ring();
+        }
         return answer(StatusCode::CREATED, id, expires_at, State::Waiting);
     }
     // Only a reference that exists keeps a record from being opened.
@@ -137,6 +193,15 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
     answer(StatusCode::OK, found.id, found.expires_at, found.state)
 }
 
+/// Refuses addresses that are never called, as far as their words tell.
+fn judge_addresses(opening: &Opening, policy: Policy) -> Result<(), Problem> {
+    let request = opening.request.as_ref().map(|request| ("request.url", &request.url));
+    for (name, address) in opening.callback_url.iter().map(|url| ("callback_url", url)).chain(request) {
+        Target::parse(address, &policy).map_err(|why| Problem::Malformed(format!("The address in `{name}` {why}")))?;
+    }
+    Ok(())
+}
+
 /// Shows a record and what the widget sent.
 #[utoipa::path(
     get, path = "/registry/v1/continuations/{continue_id}", tag = "bots", operation_id = "show_continuation",
@@ -148,9 +213,9 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
 )]
 pub(crate) async fn show(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, Problem> {
     let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
-    let record = store::find(&call.shared.pool, call.who.0.account, id).await?.ok_or(Problem::NoContinuation)?;
-    let data = raw(&record, "data", record.data.as_deref())?;
-    let execute_handlers = raw(&record, "execute_handlers", record.execute_handlers.as_deref())?;
+    let (pool, account) = (&call.shared.pool, call.who.0.account);
+    let record = store::find(pool, account, id).await?.ok_or(Problem::NoContinuation)?;
+    let deliveries = delivery::history::store::of_subject(pool, account, id.0, &KINDS, SHOWN_DELIVERIES).await?;
     let body = ContinuationBody {
         continue_id: record.id.0,
         bot_type: record.bot.kind,
@@ -163,19 +228,25 @@ pub(crate) async fn show(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, 
         expires_at: record.expires_at,
         closed_at: record.closed_at,
         closed_by_user_id: record.closed_by_user_id,
-        data,
+        data: record.data()?,
         data_sha256: record.data.as_deref().map(|data| Sha256::of(&[data]).to_string()),
-        execute_handlers,
+        data_size: record.data.as_deref().map(<[u8]>::len),
+        execute_handlers: record.execute_handlers()?,
+        failure: record.failure.as_deref(),
+        callback_url: record.callback_url.as_deref(),
+        deliveries: deliveries.into_iter().map(DeliveryBody::from).collect(),
     };
     hal::json(HttpResponse::Ok(), &body)
 }
 
-/// Stored bytes as the JSON that they were when they came.
-fn raw<'a>(record: &Continuation, column: &str, bytes: Option<&'a [u8]>) -> Result<Option<&'a RawValue>, Failure> {
-    let parse = |bytes| serde_json::from_slice(bytes);
-    bytes.map(parse).transpose().map_err(|why| Failure::Corrupt {
-        table: "continuations",
-        row: record.id.to_string(),
-        why: format!("{column}: {why}"),
-    })
+impl From<Delivery> for DeliveryBody {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id.0,
+            r#type: delivery.kind,
+            state: delivery.state,
+            attempts: delivery.attempts,
+            last_error: delivery.last_error,
+        }
+    }
 }

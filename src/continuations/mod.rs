@@ -2,19 +2,37 @@
 
 pub mod api;
 pub mod call_body;
+pub mod calls;
+pub mod close;
+pub mod control;
+pub mod idempotency;
+pub mod inspect;
 pub mod opening;
+pub mod placeholders;
 pub mod result;
 pub mod store;
+pub mod sweep;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+pub use call_body::Encoding;
 pub use result::BotResult;
 
 use crate::auth::decimal_id;
+
+/// The widget has answered.
+pub const CONTINUED: &str = "continuation.continued";
+/// Widget or engine gave up.
+pub const FAILED: &str = "continuation.failed";
+/// The deadline has passed.
+pub const EXPIRED: &str = "continuation.expired";
+/// The call to the widget with which a wait begins.
+pub const CALL: &str = "widget.call";
 
 /// Which engine runs a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -63,6 +81,12 @@ impl Bot {
     #[must_use]
     pub fn of_path(kind: &str, id: &str) -> Option<Self> {
         Some(Self { kind: kind.parse().ok()?, id: decimal_id(id)? })
+    }
+
+    /// Where a widget sends its answer.
+    #[must_use]
+    pub fn return_url(self, origin: &str, id: ContinueId) -> String {
+        format!("{origin}/api/v4/{}/{}/continue/{id}", self.kind.as_str(), self.id)
     }
 }
 
@@ -113,4 +137,29 @@ impl FromStr for State {
             other => Err(format!("`{other}` is no state")),
         }
     }
+}
+
+impl State {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Continued => "continued",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The call to the widget with which a wait begins.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The address that the bot's author gave.
+    pub url: String,
+    /// An object or an array, as it came.
+    pub data: Option<Box<RawValue>>,
+    /// How it is written.
+    pub encoding: Encoding,
 }

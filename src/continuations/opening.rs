@@ -2,18 +2,22 @@
 
 use serde_json::value::RawValue;
 
+use super::{Encoding, Request};
 use crate::archive::WidgetCode;
+use crate::http::fields::{self, Fields};
 use crate::http::json::{self, Document, Kind};
 use crate::http::violation::{Expected, FieldError, Violation};
 
 /// Seconds that a bot waits when the engine does not say: a day.
 const DEFAULT_TIMEOUT: i64 = 24 * 60 * 60;
 /// Seconds that a bot waits at most: thirty days.
-const MOST_TIMEOUT: i64 = 30 * DEFAULT_TIMEOUT;
+pub const MOST_TIMEOUT: i64 = 30 * DEFAULT_TIMEOUT;
 /// Characters of the engine's own reference at most.
 const REFERENCE: usize = 128;
 /// Characters of an entity's type at most.
 const ENTITY_TYPE: usize = 32;
+/// Characters of an address at most.
+const ADDRESS: usize = 2_048;
 
 /// A checked request to open a record.
 #[derive(Debug)]
@@ -30,6 +34,10 @@ pub struct Opening {
     pub timeout_seconds: i64,
     /// The engine's own name for this wait.
     pub reference: Option<String>,
+    /// Where the event is pushed to; not judged yet. `None` when the engine fetches.
+    pub callback_url: Option<String>,
+    /// The call to the widget; its address is not judged yet.
+    pub request: Option<Request>,
 }
 
 impl Opening {
@@ -37,92 +45,52 @@ impl Opening {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it. An optional member that is null counts as missing. Members of a later stage of the
-    /// protocol (`callback_url`, `request`) are not expected: they would promise a delivery that does not happen.
+    /// Everything that is wrong with it. An optional member that is null counts as missing.
     pub fn check(body: Option<&Document>) -> Result<Self, Vec<FieldError>> {
-        const KNOWN: [&str; 5] = ["account_id", "widget_code", "entity", "timeout_seconds", "reference"];
-        let root = body.and_then(|body| json::members(body.root()));
-        let members = root.ok_or_else(|| vec![FieldError::new("", Violation::InvalidType(Expected::Object))])?;
-        let mut errors = Vec::new();
-        let value = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
-        let given = |name: &str| value(name).filter(|value| json::kind(value) != Kind::Null);
-        let account_id = given("account_id").and_then(|value| positive("account_id", value, &mut errors));
-        let code = required("widget_code", value("widget_code"), &mut errors, text);
-        let (entity_type, entity_id) = entity(value("entity"), &mut errors);
-        let timeout = given("timeout_seconds").map(|value| positive("timeout_seconds", value, &mut errors));
-        if timeout.flatten().is_some_and(|seconds| seconds > MOST_TIMEOUT) {
-            errors.push(FieldError::new("timeout_seconds", Violation::NotSupportedChoice));
-        }
-        let reference = given("reference").and_then(|value| short("reference", value, REFERENCE, &mut errors));
-        for (key, _) in members.iter().filter(|(key, _)| !KNOWN.contains(&key.as_ref())) {
-            errors.push(FieldError::new(key.as_ref(), Violation::NotExpected));
-        }
-        match (code, entity_type, entity_id) {
-            (Some(code), Some(entity_type), Some(entity_id)) if errors.is_empty() => Ok(Self {
-                account_id,
-                widget_code: code.parse().ok(),
-                entity_type,
-                entity_id,
-                timeout_seconds: timeout.flatten().unwrap_or(DEFAULT_TIMEOUT),
-                reference,
-            }),
-            _ => Err(errors),
-        }
+        let mut members = Fields::of(body)?;
+        let account_id = members.optional("account_id", fields::whole(1, i64::MAX));
+        let code = members.required("widget_code", fields::text(usize::MAX));
+        let entity = members.required("entity", fields::any);
+        let entity = entity.and_then(|value| members.object("entity", value, entity_members));
+        let timeout = members.optional("timeout_seconds", fields::whole(1, MOST_TIMEOUT));
+        let reference = members.optional("reference", fields::text(REFERENCE));
+        let callback_url = members.optional("callback_url", fields::text(ADDRESS));
+        let request = members.optional("request", fields::any);
+        let request = request.and_then(|value| members.object("request", value, request_members));
+        members.finish()?;
+        // Nothing was refused, so what is required is there.
+        let (Some(code), Some((entity_type, entity_id))) = (code, entity) else { return Err(Vec::new()) };
+        Ok(Self {
+            account_id,
+            widget_code: code.parse().ok(),
+            entity_type,
+            entity_id,
+            timeout_seconds: timeout.unwrap_or(DEFAULT_TIMEOUT),
+            reference,
+            callback_url,
+            request,
+        })
     }
 }
 
 /// `{"type": "leads", "id": 5}`.
-fn entity(value: Option<&RawValue>, errors: &mut Vec<FieldError>) -> (Option<String>, Option<i64>) {
-    let Some(value) = value else {
-        errors.push(FieldError::new("entity", Violation::FieldMissing));
-        return (None, None);
-    };
-    let Some(members) = json::members(value) else {
-        errors.push(FieldError::new("entity", Violation::InvalidType(Expected::Object)));
-        return (None, None);
-    };
-    let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
-    let kind =
-        required("entity.type", member("type"), errors, |path, value, errors| short(path, value, ENTITY_TYPE, errors));
-    (kind, required("entity.id", member("id"), errors, positive))
+fn entity_members(members: &mut Fields<'_>) -> Option<(String, i64)> {
+    let kind = members.required("type", fields::text(ENTITY_TYPE));
+    let id = members.required("id", fields::whole(1, i64::MAX));
+    kind.zip(id)
 }
 
-fn required<T>(
-    path: &str,
-    value: Option<&RawValue>,
-    errors: &mut Vec<FieldError>,
-    read: impl Fn(&str, &RawValue, &mut Vec<FieldError>) -> Option<T>,
-) -> Option<T> {
-    if let Some(value) = value {
-        return read(path, value, errors);
-    }
-    errors.push(FieldError::new(path, Violation::FieldMissing));
-    None
+/// `{"url": "https://…", "data": {…}, "encoding": "form"}`.
+fn request_members(members: &mut Fields<'_>) -> Option<Request> {
+    let url = members.required("url", fields::text(ADDRESS));
+    let data = members.optional("data", structured);
+    let encoding = members.optional("encoding", fields::parsed).unwrap_or(Encoding::Form);
+    Some(Request { url: url?, data: data.map(RawValue::to_owned), encoding })
 }
 
-fn text(path: &str, value: &RawValue, errors: &mut Vec<FieldError>) -> Option<String> {
-    match json::text(value) {
-        None => errors.push(FieldError::new(path, Violation::InvalidType(Expected::String))),
-        Some(text) if text.trim().is_empty() => errors.push(FieldError::new(path, Violation::NotBlank)),
-        text => return text,
+fn structured(value: &RawValue) -> Result<&RawValue, Violation> {
+    match json::kind(value) {
+        Kind::Object | Kind::Array => Ok(value),
+        _ => Err(Violation::InvalidType(Expected::Object)),
     }
-    None
-}
-
-fn short(path: &str, value: &RawValue, most: usize, errors: &mut Vec<FieldError>) -> Option<String> {
-    let text = text(path, value, errors)?;
-    if text.chars().count() > most {
-        errors.push(FieldError::new(path, Violation::TooLong(most)));
-        return None;
-    }
-    Some(text)
-}
-
-fn positive(path: &str, value: &RawValue, errors: &mut Vec<FieldError>) -> Option<i64> {
-    match json::integer(value) {
-        None => errors.push(FieldError::new(path, Violation::InvalidType(Expected::Int))),
-        Some(number) if number <= 0 => errors.push(FieldError::new(path, Violation::TooLow)),
-        Some(number) => return Some(number),
-    }
-    None
 }

@@ -17,6 +17,8 @@ pub enum Who {
     Admin,
     /// Bearers of a token with this scope.
     Bearer(Scope),
+    /// The account's administrators, and bearers of a token with this scope.
+    AdminOr(Scope),
 }
 
 /// A right that a token gives.
@@ -92,6 +94,14 @@ permission!(
 permission!(
     /// The engine that runs bots.
     BotEngine, Who::Bearer(Scope::Bots), |caller| scope(caller, Scope::Bots)
+);
+
+permission!(
+    /// Either side of a bot that waits: the engine that runs it, or the widget, which acts as an administrator.
+    BotParty, Who::AdminOr(Scope::Bots), |caller| match caller.role {
+        crate::auth::Role::Admin => Ok(()),
+        crate::auth::Role::User => scope(caller, Scope::Bots),
+    }
 );
 
 /// Whether the token carries the scope.

@@ -3,6 +3,7 @@
 pub mod caller;
 pub mod cors;
 pub mod exchange;
+pub mod fields;
 pub mod hal;
 mod held;
 pub mod json;

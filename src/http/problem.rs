@@ -41,6 +41,12 @@ pub enum Problem {
     NoRange(u64),
     /// The record that waits does not exist, belongs to somebody else, or waits no more.
     NoContinuation,
+    /// The account has no such delivery.
+    NoDelivery,
+    /// The widget sent nothing that is named so.
+    NoValue,
+    /// The account has no webhook secret yet.
+    NoWebhookSecret,
     /// The body or the query is not what this method takes.
     Malformed(String),
     /// Values of the request break rules; all of them at once.
@@ -98,6 +104,9 @@ impl Problem {
             Self::NoVersion                     => (S::NOT_FOUND, "The widget has no such version".into()),
             Self::NoFile                        => (S::NOT_FOUND, "File isn't found or is unavailable".into()),
             Self::NoContinuation                => (S::NOT_FOUND, "Record of the widget awaiting the execution result was not found".into()),
+            Self::NoDelivery                    => (S::NOT_FOUND, "The account has no such delivery".into()),
+            Self::NoValue                       => (S::NOT_FOUND, "The widget sent nothing at this key".into()),
+            Self::NoWebhookSecret               => (S::NOT_FOUND, "The account has no webhook secret yet; make one with POST".into()),
             Self::Malformed(detail)             => (S::BAD_REQUEST, detail.as_str().into()),
             Self::Invalid(_)                    => (S::BAD_REQUEST, "Request validation failed".into()),
             Self::ArchiveRefused { errors, .. } => (S::BAD_REQUEST, format!("The archive was refused: {errors} error(s), see `findings`").into()),

@@ -276,7 +276,9 @@ where
     let caller = match P::WHO {
         Who::Anyone => None,
         Who::Visitor if !request.headers().contains_key(header::AUTHORIZATION) => None,
-        Who::Visitor | Who::User | Who::Admin | Who::Bearer(_) => Some(authenticate(&request, &shared)?),
+        Who::Visitor | Who::User | Who::Admin | Who::Bearer(_) | Who::AdminOr(_) => {
+            Some(authenticate(&request, &shared)?)
+        }
     };
     if let Some(caller) = &caller {
         tracing::Span::current().record("account", caller.account.get()).record("user", caller.user.get());

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::auth::{AccountId, Caller, Verifier};
+use crate::background::Bell;
 use crate::config::Config;
 use crate::database::Pool;
 use crate::sources::{Clock, Identifiers};
@@ -40,6 +41,8 @@ pub struct Shared {
     pub downloads: Arc<Semaphore>,
     /// Places for reading archives.
     pub archives: Arc<Semaphore>,
+    /// Rung when there is something to deliver.
+    pub bell: Bell,
     rate: Option<Rate>,
 }
 
@@ -52,6 +55,7 @@ impl Shared {
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
+            bell: Bell::default(),
             rate: config.rate.map(Rate::new),
             config,
             pool,

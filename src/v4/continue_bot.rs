@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 
 use crate::auth::Caller;
 use crate::config::Limits;
-use crate::continuations::{Bot, BotResult, BotType, ContinueId, store};
+use crate::continuations::idempotency::store as keys;
+use crate::continuations::{Bot, BotResult, BotType, ContinueId, close, store};
 use crate::database::{Failure, Pool};
 use crate::digest::Sha256;
 use crate::http::caller::Admin;
@@ -55,7 +56,11 @@ pub(crate) async fn continue_bot(call: Call<Admin, Json<ContinueBody>>) -> Resul
     // Everything that makes the request what it is.
     let digest = Sha256::of(&[format!("{}/{}/{id}\n", bot.kind.as_str(), bot.id).as_bytes(), &call.body.bytes]);
     match proceed(pool, caller, bot, id, &result, key, digest).await? {
-        Outcome::Continued | Outcome::Repeated => Ok(HttpResponse::Accepted().finish()),
+        Outcome::Continued => {
+            call.shared.bell.ring();
+            Ok(HttpResponse::Accepted().finish())
+        }
+        Outcome::Repeated => Ok(HttpResponse::Accepted().finish()),
         Outcome::NotWaiting => Err(Problem::NoContinuation),
         Outcome::KeyReused => Err(Problem::KeyReused),
     }
@@ -68,7 +73,7 @@ enum Outcome {
     KeyReused,
 }
 
-/// One transaction: the key is claimed if and only if the record is continued.
+/// One transaction: the record is continued, its event written and the key claimed, or nothing of it.
 async fn proceed(
     pool: &Pool,
     caller: &Caller,
@@ -78,19 +83,16 @@ async fn proceed(
     key: Option<&str>,
     digest: Sha256,
 ) -> Result<Outcome, Failure> {
-    let Some(key) = key else {
-        // A single statement is a transaction of its own, without two more round trips.
-        let continued = store::proceed(&mut *pool.acquire().await?, caller, bot, id, result).await?;
-        return Ok(if continued { Outcome::Continued } else { Outcome::NotWaiting });
-    };
     let mut transaction = pool.begin().await?;
-    store::forget_keys(&mut transaction, caller.account).await?;
-    if !store::claim_key(&mut transaction, caller.account, key, &digest.0).await? {
-        let claimed = store::claimed_digest(&mut transaction, caller.account, key).await?;
-        let same = claimed.is_some_and(|claimed| claimed == digest.0);
-        return Ok(if same { Outcome::Repeated } else { Outcome::KeyReused });
+    if let Some(key) = key {
+        keys::forget_old(&mut transaction, caller.account).await?;
+        if !keys::claim(&mut transaction, caller.account, key, &digest.0).await? {
+            let claimed = keys::claimed_digest(&mut transaction, caller.account, key).await?;
+            let same = claimed.is_some_and(|claimed| claimed == digest.0);
+            return Ok(if same { Outcome::Repeated } else { Outcome::KeyReused });
+        }
     }
-    if !store::proceed(&mut transaction, caller, bot, id, result).await? {
+    if !close::proceed(&mut transaction, caller, bot, id, result).await? {
         transaction.rollback().await?;
         return Ok(Outcome::NotWaiting);
     }

@@ -147,7 +147,7 @@ fn a_flow_is_run_to_its_exit() {
         })
     );
     let lease = ("POST /registry/v1/deliveries/lease", json!({"max": 1, "wait_seconds": 20}));
-    let others = json!({"lease_token": "lease-8", "reason": "another bot waits for this"});
+    let others = json!({"lease_token": "lease-8", "reason": "another bot waits for this", "retry_after_seconds": 2});
     for (what, body) in [
         lease.clone(),
         ("POST /registry/v1/deliveries/8/nack", others),
@@ -199,7 +199,7 @@ fn a_flow_that_cannot_go_on_fails() {
     let widget = ["--widget", "demo_bot_step", "--say", "1"];
     for (kind, told, expected) in [
         ("expired", json!({}), "end       failed: the widget has not answered in time\n"),
-        ("failed", json!({"failure": "no answer"}), "end       failed: the widget: no answer\n"),
+        ("failed", json!({"failure": "no answer"}), "end       failed: no answer\n"),
         (
             "continued",
             json!({"execute_handlers": [{"handler": "goto", "params": {"type": "question", "step": 7}}]}),

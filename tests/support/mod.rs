@@ -4,6 +4,7 @@ pub mod app;
 pub mod client;
 pub mod cluster;
 mod contents;
+pub mod engine;
 mod locks;
 pub mod raw;
 pub mod sample;
@@ -11,6 +12,7 @@ pub mod tokens;
 
 pub use app::{Setup, TestApp, test, test_with};
 pub use client::{Answer, Client};
+pub use engine::Engine;
 pub use raw::Raw;
 pub use sample::Sample;
 pub use tokens::Claims;

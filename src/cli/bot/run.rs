@@ -19,12 +19,13 @@ use crate::archive::WidgetCode;
 use crate::bot::{self, Action, Ending, Facts, Flow, Look, Message};
 use crate::cli::remote::{Connection, Remote};
 use crate::config;
-use crate::continuations::BotType;
-use crate::continuations::call_body::Encoding;
+use crate::continuations::{BotType, Encoding};
 use crate::sources::Identifiers;
 
 /// Seconds that the registry holds a question for events at most.
 const HOLD: u64 = 20;
+/// Seconds after which an event of another wait is to be offered again.
+const OTHERS: u64 = 2;
 /// Time after a deadline within which the registry must have told of it.
 const GRACE: Duration = Duration::from_mins(2);
 
@@ -151,7 +152,7 @@ struct Event {
     continue_id: i64,
     data: Option<Box<RawValue>>,
     execute_handlers: Option<Box<RawValue>>,
-    failure: Option<serde_json::Value>,
+    failure: Option<String>,
 }
 
 impl Run {
@@ -221,11 +222,9 @@ impl Run {
                 Ok(Ok(event))
             }
             "continuation.expired" => Ok(Err("the widget has not answered in time".to_owned())),
-            "continuation.failed" => Ok(Err(match event.failure {
-                Some(serde_json::Value::String(why)) => format!("the widget: {why}"),
-                Some(why) => format!("the widget: {why}"),
-                None => "the widget failed and did not say why".to_owned(),
-            })),
+            "continuation.failed" => {
+                Ok(Err(event.failure.unwrap_or_else(|| "the widget failed and did not say why".to_owned())))
+            }
             other => bail!("the registry tells of `{other}`, which this program does not know"),
         }
     }
@@ -244,7 +243,11 @@ impl Run {
                     let IgnoredAny = connection.post_json(&["deliveries", &id, "ack"], &body).await?;
                     return Ok(event);
                 }
-                let body = serde_json::json!({"lease_token": lease_token, "reason": "another bot waits for this"});
+                let body = serde_json::json!({
+                    "lease_token": lease_token,
+                    "reason": "another bot waits for this",
+                    "retry_after_seconds": OTHERS,
+                });
                 let IgnoredAny = connection.post_json(&["deliveries", &id, "nack"], &body).await?;
             }
             ensure!(begun.elapsed() < self.timeout + GRACE, "the registry does not tell how the wait ended");

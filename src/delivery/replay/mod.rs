@@ -1,0 +1,3 @@
+//! Dead events that are given another chance.
+
+pub mod store;
