@@ -24,7 +24,7 @@ use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
 use crate::outgoing::{Client, ClientError};
 use crate::routes;
-use crate::sources::{Clock, Identifiers};
+use crate::sources::{Clock, Identifiers, Secrets};
 
 /// Seconds that requests have to end when the service stops.
 const DRAIN_SECONDS: u64 = 30;
@@ -102,7 +102,7 @@ impl App {
     /// # Errors
     ///
     /// Why it does not start; then nothing is left running.
-    pub async fn start(config: Config, clock: Clock, ids: Identifiers) -> Result<Self, AppError> {
+    pub async fn start(config: Config, clock: Clock, ids: Identifiers, secrets: Secrets) -> Result<Self, AppError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let signing_key = match &config.signing_key {
             // A key that was named must be there: another one in its place would refuse every token.
@@ -115,7 +115,7 @@ impl App {
         let listener = TcpListener::bind(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let Connected { pool, cluster } = database::connect(&config, &data_dir).await?;
-        let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids));
+        let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids, secrets));
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
         let background = work_beside(&shared)?;
@@ -187,7 +187,12 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
         ids: shared.ids.clone(),
         clock: shared.clock.clone(),
         bell: shared.bell.clone(),
-        calls: Arc::new(WidgetCalls { pool: shared.pool.clone() }),
+        calls: Arc::new(WidgetCalls {
+            pool: shared.pool.clone(),
+            policy: config.outgoing,
+            clock: shared.clock.clone(),
+            ids: shared.ids.clone(),
+        }),
         at_once: config.limits.outgoing_calls,
     });
     background.start("deliveries", move |stop| worker.clone().run(stop));

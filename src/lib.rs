@@ -18,6 +18,7 @@
 //! | [`files`], [`blobs`] | the files of published versions, as front-ends load them; their bytes by digest |
 //! | [`archive`] | reading an uploaded zip and its manifest: bytes in, findings and a package out |
 //! | [`installs`] | a widget in an account: its settings and their rules |
+//! | [`integrations`] | OAuth integrations: their addresses and secrets |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
 //! | [`bot`] | playing a bot: its flow, and the machine that runs it |
@@ -46,6 +47,7 @@ pub mod files;
 pub mod health;
 pub mod http;
 pub mod installs;
+pub mod integrations;
 pub mod openapi;
 pub mod outgoing;
 pub mod ratings;

@@ -8,7 +8,11 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 
+use crate::catalogue::deletion::api as deletion;
+use crate::catalogue::deprecation::api as deprecation;
+use crate::catalogue::ownership::api as ownership;
 use crate::catalogue::versions::api as versions;
+use crate::catalogue::visibility::api as visibility;
 use crate::continuations::control::api as control;
 use crate::continuations::inspect::api as inspect;
 use crate::delivery::history::api as deliveries;
@@ -16,7 +20,7 @@ use crate::delivery::secret::api as secret;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
-use crate::{catalogue, continuations, delivery, files, health, installs, openapi, ratings, v4};
+use crate::{catalogue, continuations, delivery, files, health, installs, integrations, openapi, ratings, v4};
 
 /// Every route.
 #[must_use]
@@ -30,17 +34,27 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",     v4::continue_bot::continue_bot),
 
         Route::new(Method::POST,   "/registry/v1/widgets",                                   catalogue::api::publish_widget),
+        Route::new(Method::DELETE, "/registry/v1/widgets/{code}",                            deletion::remove),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions",                   versions::list),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions/{version}",         versions::show),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/restore", versions::restore),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/current",                    versions::pin),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/visibility",                 catalogue::api::set_visibility),
+        Route::new(Method::GET,    "/registry/v1/widgets/{code}/explain",                    visibility::show),
+        Route::new(Method::PUT,    "/registry/v1/widgets/{code}/owner",                      ownership::set_owner),
+        Route::new(Method::POST,   "/registry/v1/widgets/{code}/deprecate",                  deprecation::set),
+        Route::new(Method::DELETE, "/registry/v1/widgets/{code}/deprecate",                  deprecation::clear),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/plan",                       installs::api::plan_version),
         Route::new(Method::PUT,    "/registry/v1/widgets/{code}/rating",                     ratings::api::rate),
         Route::new(Method::DELETE, "/registry/v1/widgets/{code}/rating",                     ratings::api::unrate),
         Route::new(Method::GET,    "/registry/v1/installs",                                  installs::api::list),
         Route::new(Method::PUT,    "/registry/v1/installs/{code}/lead-source",               installs::api::set_lead_source),
+        Route::new(Method::POST,   "/registry/v1/integrations",                              integrations::api::create),
+        Route::new(Method::GET,    "/registry/v1/integrations",                              integrations::api::list),
+        Route::new(Method::GET,    "/registry/v1/integrations/{client_uuid}",                integrations::api::show),
+        Route::new(Method::PATCH,  "/registry/v1/integrations/{client_uuid}",                integrations::api::change),
+        Route::new(Method::POST,   "/registry/v1/integrations/{client_uuid}/secrets",        integrations::api::rotate),
         Route::new(Method::POST,   "/registry/v1/{bot_type}/{bot_id}/continuations",         continuations::api::open),
         Route::new(Method::GET,    "/registry/v1/continuations/{continue_id}",               continuations::api::show),
         Route::new(Method::GET,    "/registry/v1/continuations",                             inspect::list),

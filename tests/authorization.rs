@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 37] = [
+const TABLE: [(&str, &str, [u16; 11]); 47] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -38,6 +38,7 @@ const TABLE: [(&str, &str, [u16; 11]); 37] = [
     ("DELETE", "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  403,  204,  204,  204,  204,  204]),
     ("POST",   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",           [401,  401,  401,  401,  404,  403,  202,  202,  202,  202,  202]),
     ("POST",   "/registry/v1/widgets",                                         [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  200]),
+    ("DELETE", "/registry/v1/widgets/{code}",                                  [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  409]),
     ("GET",    "/registry/v1/widgets/{code}/versions",                         [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/widgets/{code}/versions/{version}",               [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("POST",   "/registry/v1/widgets/{code}/versions/{version}/yank",          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
@@ -45,6 +46,10 @@ const TABLE: [(&str, &str, [u16; 11]); 37] = [
     ("PUT",    "/registry/v1/widgets/{code}/current",                          [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("GET",    "/widgets/{code}/{version}/{path}",                             [404,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("PUT",    "/registry/v1/widgets/{code}/visibility",                       [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/widgets/{code}/explain",                          [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
+    ("PUT",    "/registry/v1/widgets/{code}/owner",                            [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/widgets/{code}/deprecate",                        [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("DELETE", "/registry/v1/widgets/{code}/deprecate",                        [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  204]),
     ("POST",   "/registry/v1/widgets/{code}/plan",                             [401,  401,  401,  401,  409,  403,  403,  403,  403,  403,  200]),
     ("PUT",    "/registry/v1/widgets/{code}/rating",                           [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
     ("DELETE", "/registry/v1/widgets/{code}/rating",                           [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -66,6 +71,11 @@ const TABLE: [(&str, &str, [u16; 11]); 37] = [
     ("GET",    "/registry/v1/deliveries",                                      [401,  401,  401,  401,  200,  403,  403,  403,  403,  403,  200]),
     ("GET",    "/registry/v1/webhook-secret",                                  [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("POST",   "/registry/v1/webhook-secret",                                  [401,  401,  401,  401,  201,  403,  403,  403,  403,  403,  201]),
+    ("POST",   "/registry/v1/integrations",                                    [401,  401,  401,  401,  201,  403,  403,  403,  403,  403,  201]),
+    ("GET",    "/registry/v1/integrations",                                    [401,  401,  401,  401,  200,  403,  403,  403,  403,  403,  200]),
+    ("GET",    "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("PATCH",  "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
+    ("POST",   "/registry/v1/integrations/{client_uuid}/secrets",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
     ("GET",    "/registry/v1/health/live",                                     [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/health/ready",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/openapi.json",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
@@ -150,6 +160,7 @@ async fn call(app: &TestApp, client: &Client, method: &str, path: &str, record: 
         .replace("{code}", "one_widget")
         .replace("{version}", "1.0.0")
         .replace("{path}", "script.js")
+        .replace("{client_uuid}", &OWN.to_string())
         .replace("{bot_type}", "salesbot")
         .replace("{bot_id}", "77")
         .replace("{continue_id}", &record.to_string())
@@ -168,6 +179,9 @@ async fn call(app: &TestApp, client: &Client, method: &str, path: &str, record: 
         ("PUT", "/registry/v1/widgets/{code}/current") => client.put(&address, r#"{"version":"1.0.0"}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/rating") => client.put(&address, r#"{"stars":4}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/visibility") => client.put(&address, r#"{"visibility":"private"}"#).await,
+        ("PUT", "/registry/v1/widgets/{code}/owner") => client.put(&address, r#"{"account_id":1,"user_id":7}"#).await,
+        ("POST", "/registry/v1/integrations") => client.post(&address, r#"{"name":"New"}"#).await,
+        ("PATCH", _) => client.patch(&address, r#"{"name":"Renamed"}"#).await,
         ("PUT", _) => client.put(&address, r#"{"pipeline_id":3}"#).await,
         ("POST", "/registry/v1/continuations/{continue_id}/render") => client.post(&address, r#"{"text":""}"#).await,
         ("POST", "/registry/v1/continuations/{continue_id}/fail") => client.post(&address, r#"{"reason":"x"}"#).await,

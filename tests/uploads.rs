@@ -284,13 +284,16 @@ async fn rest(mut stream: tokio::net::TcpStream) -> Vec<u8> {
 #[test]
 fn more_uploads_than_places_are_answered_all_the_same() {
     test(async |app| {
-        let code = |number: u64| format!("many_{number}");
-        let packed = |number: u64| zip(&code(number), "1.0.0", &[("data.bin", &noise(number, 400_000))]);
-        let publish = async |(number, zip): (u64, Vec<u8>)| {
-            app.admin().post_bytes(&address(&code(number)), "application/zip", zip).await
+        // Packed before anything is sent: a connection that waits for its request meanwhile is closed.
+        let archive = |number: u64| {
+            let code = format!("many_{number}");
+            let zip = zip(&code, "1.0.0", &[("data.bin", &noise(number, 400_000))]);
+            (code, zip)
         };
-        // Packed beforehand: a connection that is open while the others are still packed is closed as too slow.
-        let archives: Vec<_> = (0..20).map(|number| (number, packed(number))).collect();
+        let archives: Vec<_> = (0..20).map(archive).collect();
+        let publish = async |(code, zip): (String, Vec<u8>)| {
+            app.admin().post_bytes(&address(&code), "application/zip", zip).await
+        };
         let answers = join_all(archives.into_iter().map(publish)).await;
         for answer in &answers {
             assert!(answer.status == 201 || answer.status == 503 && answer.header("retry-after") == "1", "{answer:?}");
@@ -298,6 +301,6 @@ fn more_uploads_than_places_are_answered_all_the_same() {
         assert_whole(app).await;
         let published = answers.iter().filter(|answer| answer.status == 201).count();
         assert_eq!(count(app, "SELECT count(*) FROM widget_versions").await, i64::try_from(published).unwrap());
-        assert_eq!(publish((20, packed(20))).await.status, 201);
+        assert_eq!(publish(archive(20)).await.status, 201);
     });
 }

@@ -91,11 +91,13 @@ pub enum Scope {
     PublishPublic,
     /// Act as the bot engine: open continuations and read them.
     Bots,
+    /// Delete anybody's widgets, and look at what everybody sees.
+    Operator,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Publish, Self::PublishPublic, Self::Bots];
+    pub const ALL: [Self; 4] = [Self::Publish, Self::PublishPublic, Self::Bots, Self::Operator];
 
     /// As it stands in the `scopes` claim.
     #[must_use]
@@ -104,6 +106,7 @@ impl Scope {
             Self::Publish => "publish",
             Self::PublishPublic => "publish:public",
             Self::Bots => "bots",
+            Self::Operator => "operator",
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The SQL of blobs, a function per statement.
 
-use sqlx::Row as _;
-
 use crate::database::{Connection, Failure, Pool};
 use crate::digest::Sha256;
 
@@ -14,7 +12,7 @@ use crate::digest::Sha256;
 pub async fn claim(connection: &mut Connection, blobs: &[(Sha256, i64)]) -> Result<Vec<Sha256>, Failure> {
     let digests: Vec<&[u8]> = blobs.iter().map(|(digest, _)| digest.0.as_slice()).collect();
     let sizes: Vec<i64> = blobs.iter().map(|(_, size)| *size).collect();
-    let rows = sqlx::query(
+    let new: Vec<Vec<u8>> = sqlx::query_scalar(
         "INSERT INTO blobs (sha256, size) SELECT * FROM unnest($1::bytea[], $2::bigint[]) \
          ON CONFLICT ON CONSTRAINT blobs_pkey DO NOTHING RETURNING sha256",
     )
@@ -22,16 +20,76 @@ pub async fn claim(connection: &mut Connection, blobs: &[(Sha256, i64)]) -> Resu
     .bind(sizes)
     .fetch_all(connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let digest: &[u8] = row.try_get("sha256")?;
-            Sha256::from_slice(digest).ok_or_else(|| Failure::Corrupt {
-                table: "blobs",
-                row: format!("{digest:?}"),
-                why: "sha256: not 32 bytes".to_owned(),
-            })
+    self::digests(new, "blobs")
+}
+
+/// Keeps blobs from being removed until the transaction ends, and tells which of them are there.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn hold(connection: &mut Connection, blobs: &[Sha256]) -> Result<Vec<Sha256>, Failure> {
+    let found: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT sha256 FROM blobs WHERE sha256 = ANY($1) ORDER BY sha256 FOR KEY SHARE")
+            .bind(blobs.iter().map(|digest| digest.0.as_slice()).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await?;
+    digests(found, "blobs")
+}
+
+/// Waits for everybody who holds one of these blobs, and keeps others from it until the transaction ends.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn lock(connection: &mut Connection, blobs: &[Sha256]) -> Result<(), Failure> {
+    sqlx::query("SELECT FROM blobs WHERE sha256 = ANY($1) ORDER BY sha256 FOR UPDATE")
+        .bind(blobs.iter().map(|digest| digest.0.as_slice()).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes the pieces of blobs.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn remove_chunks(connection: &mut Connection, blobs: &[Sha256]) -> Result<(), Failure> {
+    sqlx::query("DELETE FROM blob_chunks WHERE sha256 = ANY($1)")
+        .bind(blobs.iter().map(|digest| digest.0.as_slice()).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes blobs whose pieces are gone; they must be locked, and no file may have them.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn remove(connection: &mut Connection, blobs: &[Sha256]) -> Result<(), Failure> {
+    sqlx::query("DELETE FROM blobs WHERE sha256 = ANY($1)")
+        .bind(blobs.iter().map(|digest| digest.0.as_slice()).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Digests as a table has them.
+///
+/// # Errors
+///
+/// [`Failure::Corrupt`] when one has not 32 bytes.
+pub(crate) fn digests(found: impl IntoIterator<Item = Vec<u8>>, table: &'static str) -> Result<Vec<Sha256>, Failure> {
+    let digest = |bytes: Vec<u8>| {
+        Sha256::from_slice(&bytes).ok_or_else(|| Failure::Corrupt {
+            table,
+            row: format!("{bytes:?}"),
+            why: "sha256: not 32 bytes".to_owned(),
         })
-        .collect()
+    };
+    found.into_iter().map(digest).collect()
 }
 
 /// Writes one piece.

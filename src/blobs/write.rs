@@ -1,5 +1,6 @@
 //! Writing the files of an archive, piece by piece: unpacked on a thread of its own, stored as they come.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 
 use tokio::sync::mpsc;
@@ -59,9 +60,7 @@ where
     let mut wanted: Vec<NewBlob> = files.to_vec();
     wanted.sort_by_key(|file| file.sha256);
     wanted.dedup_by(|a, b| a.sha256 == b.sha256);
-    let claims: Vec<_> =
-        wanted.iter().map(|file| (file.sha256, i64::try_from(file.size).unwrap_or(i64::MAX))).collect();
-    let new = store::claim(connection, &claims).await?;
+    let new = claim(connection, &wanted).await?;
     wanted.retain(|file| new.contains(&file.sha256));
     let (pieces, received) = mpsc::channel(PIECES_AHEAD);
     let (limits, paths) = (*limits, wanted.iter().map(|file| file.path.clone()).collect::<Vec<_>>());
@@ -69,6 +68,23 @@ where
     let stored = store_pieces(connection, received, &wanted).await;
     unpacking.await.map_err(|_| BlobError::Interrupted)??;
     stored
+}
+
+/// Writes down those blobs that are not there, holds all of them, and returns the new ones.
+async fn claim(connection: &mut Connection, wanted: &[NewBlob]) -> Result<BTreeSet<Sha256>, Failure> {
+    let digests: Vec<Sha256> = wanted.iter().map(|file| file.sha256).collect();
+    let mut missing: Vec<_> =
+        wanted.iter().map(|file| (file.sha256, i64::try_from(file.size).unwrap_or(i64::MAX))).collect();
+    let mut new = BTreeSet::new();
+    loop {
+        new.extend(store::claim(connection, &missing).await?);
+        let held: BTreeSet<Sha256> = store::hold(connection, &digests).await?.into_iter().collect();
+        // A blob that was there can be removed before it is held: then it is a new one too.
+        missing.retain(|(digest, _)| !held.contains(digest));
+        if missing.is_empty() {
+            return Ok(new);
+        }
+    }
 }
 
 /// Hands over the files in their order, in pieces of the size in which they are stored.

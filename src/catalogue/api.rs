@@ -79,7 +79,7 @@ pub(crate) async fn publish_widget(call: Call<Publisher, Upload>) -> Result<Http
         scope(publisher, Scope::PublishPublic)?;
     }
     let (package, warnings) = inspect(&call).await?;
-    let owner = Owner { account: publisher.account, user: publisher.user };
+    let owner = owner(&call.who);
     let source = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
     let limits = &call.shared.config.limits.archive;
     let accepted = Accepted { source, limits, package: &package, warnings: &warnings };
@@ -164,6 +164,23 @@ fn body(published: &Published, package: &Package, findings: Vec<Finding>) -> Pub
     }
 }
 
+/// Who calls, as an owner of widgets.
+pub(crate) fn owner(caller: &Publisher) -> Owner {
+    Owner { account: caller.0.account, user: caller.0.user }
+}
+
+/// What an owner's body says. What is not the caller's is not found, whatever is to be done with it.
+pub(crate) async fn checked<B, T>(
+    call: &Call<Publisher, B>,
+    code: &WidgetCode,
+    read: Result<T, Problem>,
+) -> Result<T, Problem> {
+    match read {
+        Err(_) if store::owner_of(&call.shared.pool, code).await? != Some(owner(&call.who)) => Err(Problem::NoWidget),
+        read => read,
+    }
+}
+
 /// Who sees a widget.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VisibilityBody {
@@ -183,20 +200,12 @@ pub struct VisibilityBody {
 )]
 pub(crate) async fn set_visibility(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    let (pool, caller) = (&call.shared.pool, &call.who.0);
-    let owner = Owner { account: caller.account, user: caller.user };
-    let visibility = match visibility_of(call.body.document.as_ref()) {
-        Ok(visibility) => visibility,
-        // What is not the caller's is not found, whatever is to be done with it.
-        Err(_) if store::published(pool, &code).await?.is_none_or(|found| found.owner != owner) => {
-            return Err(Problem::NoWidget);
-        }
-        Err(error) => return Err(Problem::Invalid(vec![error])),
-    };
+    let read = visibility_of(call.body.document.as_ref()).map_err(|error| Problem::Invalid(vec![error]));
+    let visibility = checked(&call, &code, read).await?;
     if visibility == Visibility::Public {
-        scope(caller, Scope::PublishPublic)?;
+        scope(&call.who.0, Scope::PublishPublic)?;
     }
-    visibility::change(pool, &code, owner, visibility).await?;
+    visibility::change(&call.shared.pool, &code, owner(&call.who), visibility).await?;
     hal::json(HttpResponse::Ok(), &VisibilityBody { visibility })
 }
 

@@ -1,6 +1,9 @@
 //! The catalogue: which widgets exist, in which version, whose they are, and what their settings look like.
 
 pub mod api;
+pub mod deletion;
+pub mod deprecation;
+pub mod ownership;
 pub mod publish;
 pub mod store;
 pub mod template;

@@ -99,13 +99,17 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     let code = request.code.clone().or_else(|| package.manifest.code.clone()).ok_or(PublishError::NoCode)?;
     let new = new_version(package, warnings)?;
     let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let registered = registered(&mut transaction, &code, publisher, request).await?;
+    let attributes = attributes(&registered, publisher, &code, request)?;
+    // The widget is locked before its integration, as by everybody who locks both.
     if let Some(client) = request.client_uuid
         && store::claim_integration(&mut transaction, client, publisher).await? != publisher
     {
         return Err(PublishError::ForeignIntegration(client));
     }
-    let registered = registered(&mut transaction, &code, publisher, request).await?;
-    let attributes = attributes(&registered, publisher, &code, request)?;
+    if registered.is_deleted {
+        store::revive(&mut transaction, registered.id).await?;
+    }
     let already = !store::add_version(&mut transaction, registered.id, &new, publisher).await?;
     if already && store::archive_digest(&mut transaction, registered.id, new.version).await? != new.archive_sha256 {
         return Err(PublishError::OtherBytes(new.version.clone()));
@@ -130,12 +134,13 @@ async fn registered(
     publisher: Owner,
     request: &Request,
 ) -> Result<Registered, PublishError> {
-    if let Some(registered) = store::lock(transaction, code).await? {
+    if let Some(registered) = store::lock_code(transaction, code).await? {
         return Ok(registered);
     }
     let attributes = Attributes {
         visibility: request.visibility.unwrap_or(Visibility::Private),
-        client_uuid: request.client_uuid,
+        // Set when it is claimed.
+        client_uuid: None,
         is_crm_template: request.is_crm_template.unwrap_or(false),
     };
     if let Some(id) = store::register(transaction, code, publisher, attributes).await? {
@@ -148,10 +153,11 @@ async fn registered(
             is_crm_template,
             current_version: None,
             is_pinned: false,
+            is_deleted: false,
         });
     }
     // Somebody registered the code in between; their transaction has ended, so their row is there.
-    store::lock(transaction, code).await?.ok_or_else(|| PublishError::ForeignCode(code.clone()))
+    store::lock_code(transaction, code).await?.ok_or_else(|| PublishError::ForeignCode(code.clone()))
 }
 
 fn attributes(

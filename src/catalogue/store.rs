@@ -27,6 +27,8 @@ pub struct Registered {
     pub current_version: Option<Version>,
     /// Whether it was chosen by hand.
     pub is_pinned: bool,
+    /// Whether nothing is left but the code, which is its owner's.
+    pub is_deleted: bool,
 }
 
 /// What can be set on a widget at publishing.
@@ -99,7 +101,7 @@ pub(crate) fn widget(row: &PgRow) -> Result<Widget, Failure> {
 }
 
 /// Reads the owner's columns of a row.
-fn owner(row: &PgRow, table: &'static str, key: &str) -> Result<Owner, Failure> {
+pub(super) fn owner(row: &PgRow, table: &'static str, key: &str) -> Result<Owner, Failure> {
     let account = AccountId::new(row.try_get("owner_account_id")?);
     let user = UserId::new(row.try_get("owner_user_id")?);
     match (account, user) {
@@ -108,7 +110,7 @@ fn owner(row: &PgRow, table: &'static str, key: &str) -> Result<Owner, Failure> 
     }
 }
 
-/// Claims an integration for an owner, and tells whose it is.
+/// Claims an integration for an owner, and tells whose it is; that stays so until the transaction ends.
 ///
 /// # Errors
 ///
@@ -123,12 +125,21 @@ pub async fn claim_integration(connection: &mut PgConnection, client: Uuid, clai
     .bind(claimant.user.get())
     .execute(&mut *connection)
     .await?;
-    let row = sqlx::query("SELECT owner_account_id, owner_user_id FROM integrations WHERE client_uuid = $1")
+    let row = sqlx::query("SELECT owner_account_id, owner_user_id FROM integrations WHERE client_uuid = $1 FOR SHARE")
         .bind(client)
         .fetch_one(connection)
         .await?;
     owner(&row, "integrations", &client.to_string())
 }
+
+/// The columns that [`registered`] reads.
+macro_rules! registered_columns {
+    () => {
+        "id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version, is_pinned, \
+         deleted_at IS NOT NULL AS is_deleted"
+    };
+}
+pub(super) use registered_columns;
 
 /// Finds a widget by its code and keeps others from publishing it until the transaction ends. Installs go on meanwhile.
 ///
@@ -136,14 +147,33 @@ pub async fn claim_integration(connection: &mut PgConnection, client: Uuid, clai
 ///
 /// When the database fails.
 pub async fn lock(connection: &mut PgConnection, code: &WidgetCode) -> Result<Option<Registered>, Failure> {
-    let row = sqlx::query(
-        "SELECT id, owner_account_id, owner_user_id, visibility, client_uuid, is_crm_template, current_version, is_pinned \
-         FROM widgets WHERE code = $1 FOR NO KEY UPDATE",
-    )
-    .bind(code.as_str())
-    .fetch_optional(connection)
-    .await?;
+    Ok(lock_code(connection, code).await?.filter(|found| !found.is_deleted))
+}
+
+/// [`lock`] for who publishes: finds a widget also when it is deleted, because its code is not free.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn lock_code(connection: &mut PgConnection, code: &WidgetCode) -> Result<Option<Registered>, Failure> {
+    let row = sqlx::query(concat!("SELECT ", registered_columns!(), " FROM widgets WHERE code = $1 FOR NO KEY UPDATE"))
+        .bind(code.as_str())
+        .fetch_optional(connection)
+        .await?;
     row.map(|row| registered(&row, code)).transpose()
+}
+
+/// Lets a deleted widget be one again, as if it were new.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn revive(connection: &mut PgConnection, widget: WidgetId) -> Result<(), Failure> {
+    sqlx::query("UPDATE widgets SET deleted_at = NULL, created_at = now() WHERE id = $1")
+        .bind(widget.0)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 pub(super) fn registered(row: &PgRow, code: &WidgetCode) -> Result<Registered, Failure> {
@@ -157,6 +187,7 @@ pub(super) fn registered(row: &PgRow, code: &WidgetCode) -> Result<Registered, F
         client_uuid: row.try_get("client_uuid")?,
         is_crm_template: row.try_get("is_crm_template")?,
         is_pinned: row.try_get("is_pinned")?,
+        is_deleted: row.try_get("is_deleted")?,
         current_version: current
             .map(str::parse)
             .transpose()
@@ -266,6 +297,19 @@ pub async fn update(
     Ok(())
 }
 
+/// Whose a widget is; `None` when there is none.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn owner_of(pool: &Pool, code: &WidgetCode) -> Result<Option<Owner>, Failure> {
+    let row = sqlx::query("SELECT owner_account_id, owner_user_id FROM widgets WHERE code = $1 AND deleted_at IS NULL")
+        .bind(code.as_str())
+        .fetch_optional(pool)
+        .await?;
+    row.map(|row| owner(&row, "widgets", code.as_str())).transpose()
+}
+
 /// A widget as a plan for its next version sees it.
 #[derive(Debug)]
 pub struct Published {
@@ -279,7 +323,7 @@ pub struct Published {
     pub is_pinned: bool,
 }
 
-/// A widget by its code, whoever asks.
+/// A widget by its code, whoever asks; a deleted one too, because its code is not free.
 ///
 /// # Errors
 ///

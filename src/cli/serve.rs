@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::{DatabaseArgs, ListenArgs, SettingsArgs, demo, say};
 use crate::app::{self, App};
 use crate::outgoing::Policy;
-use crate::sources::{Clock, Identifiers};
+use crate::sources::{Clock, Identifiers, Secrets};
 use crate::telemetry;
 
 /// Starts the service
@@ -47,7 +47,7 @@ impl Serve {
             };
             // A start that is interrupted is given up, and with it the child that it may have begun.
             let app = tokio::select! {
-                app = App::start(config, Clock::system(), Identifiers::random()) => app?,
+                app = App::start(config, Clock::system(), Identifiers::random(), Secrets::random()) => app?,
                 () = signalled() => return Ok(ExitCode::SUCCESS),
             };
             let samples =

@@ -30,7 +30,7 @@ pub(super) struct Token {
     /// Client id of the integration that the token is given to
     #[arg(long, value_name = "UUID")]
     client: Option<Uuid>,
-    /// What it may do under /registry/v1: publish, publish:public, bots; several parted by commas
+    /// What it may do under /registry/v1: publish, publish:public, bots, operator; several parted by commas
     #[arg(long, value_name = "SCOPES", value_delimiter = ',')]
     scope: Vec<Scope>,
     /// How long it lives: 90s, 15m, 24h, 30d

@@ -6,10 +6,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::opening::Opening;
 use super::store;
-use super::{Bot, BotType, CALL, CONTINUED, ContinueId, EXPIRED, Encoding, FAILED, State};
+use super::{Bot, BotType, CALL, CONTINUED, ContinueId, EXPIRED, Encoding, FAILED, Request, State, calls};
+use crate::database::Pool;
 use crate::delivery::history::store::Delivery;
 use crate::delivery::{self, secret};
 use crate::digest::Sha256;
@@ -18,6 +20,7 @@ use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::installs;
+use crate::integrations;
 use crate::outgoing::{Policy, Target};
 
 /// A record has a call and an event at most.
@@ -169,6 +172,9 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
                 .into(),
         ));
     }
+    if let Some(request) = &opening.request {
+        call_can_be_made(pool, seen.widget.client_uuid, request).await?;
+    }
     let origin = call.origin();
     let answer = |status, id: ContinueId, expires_at, state| {
         let return_url = bot.return_url(&origin, id);
@@ -180,9 +186,9 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
         }
         return answer(StatusCode::CREATED, id, expires_at, State::Waiting);
     }
-    // Only a reference that exists keeps a record from being opened.
+    // Only a reference that exists, or a widget that was deleted since it was looked for, keeps a record from being opened.
     let reference = opening.reference.as_deref().unwrap_or_default();
-    let found = store::find_by_reference(pool, caller.account, bot, reference).await?.ok_or(Problem::NoContinuation)?;
+    let found = store::find_by_reference(pool, caller.account, bot, reference).await?.ok_or(Problem::NoWidget)?;
     let same = (found.widget_code.as_str(), found.entity_type.as_str(), found.entity_id)
         == (code.as_str(), opening.entity_type.as_str(), opening.entity_id);
     if !same {
@@ -191,6 +197,21 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
         )));
     }
     answer(StatusCode::OK, found.id, found.expires_at, found.state)
+}
+
+/// Refuses a call that could not be signed or written.
+async fn call_can_be_made(pool: &Pool, client: Option<Uuid>, request: &Request) -> Result<(), Problem> {
+    calls::body::encode(request.encoding, "", request.data.as_deref(), "")
+        .map_err(|too_large| Problem::Malformed(format!("`request.data`: {too_large}")))?;
+    let secret = match client {
+        Some(client) => integrations::store::signing_secret(pool, client).await?,
+        None => None,
+    };
+    secret.map(|_| ()).ok_or_else(|| {
+        let why = "The widget has no integration with a secret to sign the call with; its owner makes one by POST \
+                   /registry/v1/integrations and publishes the widget with its client_uuid";
+        Problem::Conflict(why.to_owned())
+    })
 }
 
 /// Refuses addresses that are never called, as far as their words tell.

@@ -1,7 +1,6 @@
 //! Bots that wait for a widget: the record that waits, the answer that ends its waiting, and what the engine can see of it.
 
 pub mod api;
-pub mod call_body;
 pub mod calls;
 pub mod close;
 pub mod control;
@@ -20,7 +19,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-pub use call_body::Encoding;
+pub use calls::body::Encoding;
 pub use result::BotResult;
 
 use crate::auth::decimal_id;

@@ -12,26 +12,23 @@ const LONGEST_PATH: usize = 256;
 /// A key that holds dots itself is found too: at every level the longest key that fits wins.
 #[must_use]
 pub fn lookup<'a>(data: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    if path.is_empty() {
-        return Some(data);
+    if path.len() > LONGEST_PATH { None } else { descend(data, Some(path)) }
+}
+
+/// `path` is `None` at its end.
+fn descend<'a>(value: &'a RawValue, path: Option<&str>) -> Option<&'a RawValue> {
+    let Some(path) = path else { return Some(value) };
+    if json::kind(value) == Kind::Array {
+        let (index, rest) = path.split_once('.').map_or((path, None), |(index, rest)| (index, Some(rest)));
+        let plain = index == "0" || !index.starts_with(['0', '+']);
+        let index: usize = index.parse().ok().filter(|_| plain)?;
+        return descend(json::elements(value)?.get(index).copied()?, rest);
     }
-    if path.len() > LONGEST_PATH {
-        return None;
-    }
-    if json::kind(data) == Kind::Array {
-        let (index, rest) = path.split_once('.').unwrap_or((path, ""));
-        let plain = index == "0" || !index.starts_with('0');
-        let index: usize = index.parse().ok().filter(|_| plain && !index.starts_with('+'))?;
-        return lookup(json::elements(data)?.get(index).copied()?, rest);
-    }
-    let members = json::members(data)?;
-    let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
-    let mut ends: Vec<usize> = ends.collect();
-    ends.reverse();
-    ends.into_iter().find_map(|end| {
-        let (key, rest) = (path.get(..end)?, path.get(end + 1..).unwrap_or_default());
-        let (_, value) = members.iter().find(|(name, _)| name == key)?;
-        lookup(value, rest)
+    let members = json::members(value)?;
+    let dots: Vec<usize> = path.match_indices('.').map(|(at, _)| at).collect();
+    std::iter::once(path.len()).chain(dots.into_iter().rev()).find_map(|end| {
+        let (_, value) = members.iter().find(|(name, _)| Some(name.as_ref()) == path.get(..end))?;
+        descend(value, path.get(end + 1..))
     })
 }
 
@@ -102,6 +99,8 @@ mod tests {
             ("absent", None),
             ("Status", None),
             ("a.", None),
+            (".", Some("5")),
+            ("", Some(r#"{"":5}"#)),
         ] {
             assert_eq!(lookup(&data, path).map(RawValue::get), value, "{path}");
         }

@@ -117,7 +117,7 @@ fn continuation(row: &PgRow) -> Result<Continuation, Failure> {
 }
 
 /// Opens a record and orders the call to the widget, and tells the record's number and deadline; `None` when the bot has one with
-/// the same reference. `origin` is what links begin with.
+/// the same reference, or the widget was deleted meanwhile. `origin` is what links begin with.
 ///
 /// # Errors
 ///
@@ -159,7 +159,8 @@ async fn insert(
     let row = sqlx::query(
         "INSERT INTO continuations (account_id, bot_type, bot_id, widget_id, entity_type, entity_id, reference, expires_at, \
            callback_url, origin, request_url, request_data, request_encoding) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8::bigint::double precision), $9, $10, $11, $12, $13) \
+         SELECT $1, $2, $3, w.id, $5, $6, $7, now() + make_interval(secs => $8::bigint::double precision), $9, $10, $11, $12, $13 \
+         FROM widgets w WHERE w.id = $4 AND w.deleted_at IS NULL FOR KEY SHARE \
          ON CONFLICT (account_id, bot_type, bot_id, reference) WHERE reference IS NOT NULL DO NOTHING \
          RETURNING id, expires_at",
     )

@@ -27,10 +27,26 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// A future that is made by a trait object.
 pub type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
+/// What there is to send to a widget.
+#[derive(Debug)]
+pub enum CallMessage {
+    /// This.
+    Send {
+        /// How the body is written.
+        content_type: &'static str,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Nothing: nobody waits for it any more.
+    Unwanted,
+    /// Nothing can be sent now, and why.
+    Impossible(String),
+}
+
 /// What calls are made of, and what follows when they fail: known to the feature that ordered them.
 pub trait Calls: Send + Sync + 'static {
-    /// Content type and body of a call; `None` when nobody waits for it any more.
-    fn request<'a>(&'a self, leased: &'a Leased) -> Promise<'a, Option<(&'static str, Vec<u8>)>>;
+    /// What there is to send.
+    fn message<'a>(&'a self, leased: &'a Leased) -> Promise<'a, CallMessage>;
 
     /// Writes what follows when the tries are given up, into the same transaction.
     fn gave_up<'a>(&'a self, connection: &'a mut Connection, leased: &'a Leased, why: &'a str) -> Promise<'a, ()>;
@@ -137,11 +153,11 @@ impl Worker {
         leased: &Leased,
     ) -> Result<Result<(Vec<(&'static str, String)>, Vec<u8>), Report>, Failure> {
         let Some(payload) = &leased.payload else {
-            let call = self.calls.request(leased).await?;
-            return Ok(call.map_or_else(
-                || Err(Report::plain(Outcome::Withdrawn, Next::Withdrawn)),
-                |(content_type, body)| Ok((vec![("content-type", content_type.to_owned())], body)),
-            ));
+            return Ok(match self.calls.message(leased).await? {
+                CallMessage::Send { content_type, body } => Ok((vec![("content-type", content_type.to_owned())], body)),
+                CallMessage::Unwanted => Err(Report::plain(Outcome::Withdrawn, Next::Withdrawn)),
+                CallMessage::Impossible(why) => Err(self.failed(leased, Outcome::Forbidden, why)),
+            });
         };
         let account = leased.lease.account;
         let Some(secrets) = secret::store::in_force(&self.pool, account).await? else {

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use crate::archive::{Version, WidgetCode};
 use crate::auth::Caller;
 use crate::catalogue::Visibility;
+use crate::catalogue::visibility::store::seen;
 use crate::database::{Failure, Pool};
 use crate::digest::Sha256;
 
@@ -33,12 +34,12 @@ pub async fn find(
     version: &Version,
     path: &str,
 ) -> Result<Option<ServedFile>, Failure> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "SELECT f.sha256, f.size, f.media_type, w.visibility FROM widgets w \
          JOIN version_files f ON f.widget_id = w.id AND f.version = $4 AND f.path = $5 AND f.blob_sha256 IS NOT NULL \
-         WHERE w.code = $3 AND (w.visibility = 'public' OR (w.owner_account_id = $1 AND w.owner_user_id = $2) \
-           OR EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id))",
-    )
+         WHERE w.code = $3 AND ",
+        seen!("")
+    ))
     .bind(caller.map(|caller| caller.account.get()))
     .bind(caller.map(|caller| caller.user.get()))
     .bind(code.as_str())

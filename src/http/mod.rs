@@ -7,6 +7,7 @@ pub mod fields;
 pub mod hal;
 mod held;
 pub mod json;
+pub mod members;
 pub mod origin;
 pub mod problem;
 pub mod query;

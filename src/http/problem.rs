@@ -39,6 +39,8 @@ pub enum Problem {
     NoFile,
     /// The file, of this many bytes, has no such range.
     NoRange(u64),
+    /// The integration does not exist, or is somebody else's.
+    NoIntegration,
     /// The record that waits does not exist, belongs to somebody else, or waits no more.
     NoContinuation,
     /// The account has no such delivery.
@@ -103,6 +105,7 @@ impl Problem {
             Self::NoWidget                      => (S::NOT_FOUND, "Widget isn't found or is unavailable".into()),
             Self::NoVersion                     => (S::NOT_FOUND, "The widget has no such version".into()),
             Self::NoFile                        => (S::NOT_FOUND, "File isn't found or is unavailable".into()),
+            Self::NoIntegration                 => (S::NOT_FOUND, "Integration isn't found".into()),
             Self::NoContinuation                => (S::NOT_FOUND, "Record of the widget awaiting the execution result was not found".into()),
             Self::NoDelivery                    => (S::NOT_FOUND, "The account has no such delivery".into()),
             Self::NoValue                       => (S::NOT_FOUND, "The widget sent nothing at this key".into()),

@@ -12,7 +12,7 @@ use crate::auth::{AccountId, Caller, Verifier};
 use crate::background::Bell;
 use crate::config::Config;
 use crate::database::Pool;
-use crate::sources::{Clock, Identifiers};
+use crate::sources::{Clock, Identifiers, Secrets};
 
 /// Archives that are read at once: reading one takes a processor and some memory.
 const ARCHIVES_AT_ONCE: usize = 2;
@@ -33,6 +33,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Request ids.
     pub ids: Identifiers,
+    /// Secrets of integrations.
+    pub secrets: Secrets,
     /// Places for requests.
     pub requests: Arc<Semaphore>,
     /// Places for uploads.
@@ -49,7 +51,14 @@ pub struct Shared {
 impl Shared {
     /// Puts it together.
     #[must_use]
-    pub fn new(config: Config, pool: Pool, verifier: Verifier, clock: Clock, ids: Identifiers) -> Self {
+    pub fn new(
+        config: Config,
+        pool: Pool,
+        verifier: Verifier,
+        clock: Clock,
+        ids: Identifiers,
+        secrets: Secrets,
+    ) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
@@ -62,6 +71,7 @@ impl Shared {
             verifier,
             clock,
             ids,
+            secrets,
         }
     }
 

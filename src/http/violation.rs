@@ -48,6 +48,12 @@ pub enum Violation {
     TooMany(usize),
     /// A number that must be positive and is not.
     TooLow,
+    /// A number outside this range, ends included.
+    OutOfRange(i64, i64),
+    /// No address that may be called: https, or http on this machine, without user name and fragment.
+    InvalidUrl,
+    /// No UUID.
+    InvalidUuid,
     /// None of the choices.
     NotSupportedChoice,
     /// There is no such field.
@@ -66,6 +72,9 @@ impl Violation {
             Self::TooFew(least)         => ("TooFew",             format!("This collection should contain {least} element or more.")),
             Self::TooMany(most)         => ("TooMany",            format!("This collection should contain {most} elements or less.")),
             Self::TooLow                => ("TooLow",             "This value should be positive.".to_owned()),
+            Self::OutOfRange(low, high) => ("OutOfRange",         format!("This value should be from {low} to {high}.")),
+            Self::InvalidUrl            => ("InvalidUrl",         "This value should be an https address without user name and fragment; http is for localhost only.".to_owned()),
+            Self::InvalidUuid           => ("InvalidUuid",        "This value should be a UUID.".to_owned()),
             Self::NotSupportedChoice    => ("NotSupportedChoice", "The value you selected is not a valid choice.".to_owned()),
             Self::NotExpected           => ("NotExpected",        "This field was not expected.".to_owned()),
         }

@@ -9,6 +9,7 @@ use super::settings::Settings;
 use crate::archive::WidgetCode;
 use crate::auth::{AccountId, Caller};
 use crate::catalogue::store::{widget, widget_columns};
+use crate::catalogue::visibility::store::seen;
 use crate::catalogue::{Widget, WidgetId};
 use crate::database::{Failure, Pool};
 
@@ -78,8 +79,8 @@ pub async fn visible(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<
          FROM widgets w \
          JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
          LEFT JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
-         WHERE w.code = $3 AND (w.visibility = 'public' OR i.account_id IS NOT NULL \
-           OR (w.owner_account_id = $1 AND w.owner_user_id = $2))"
+         WHERE w.code = $3 AND ",
+        seen!("")
     ))
     .bind(caller.account.get())
     .bind(caller.user.get())
@@ -115,16 +116,16 @@ pub async fn install(
     id: WidgetId,
     settings: &Settings,
 ) -> Result<Option<Option<i64>>, Failure> {
-    let pipeline = sqlx::query_scalar(
+    let pipeline = sqlx::query_scalar(concat!(
         "INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
          SELECT $1, w.id, $4::text::json, $2 FROM widgets w \
-         WHERE w.id = $3 AND (w.visibility = 'public' OR (w.owner_account_id = $1 AND w.owner_user_id = $2) \
-           OR EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id FOR UPDATE)) \
-         FOR KEY SHARE OF w \
+         WHERE w.id = $3 AND ",
+        seen!(" FOR UPDATE"),
+        " FOR KEY SHARE OF w \
          ON CONFLICT ON CONSTRAINT installs_pkey \
          DO UPDATE SET settings = excluded.settings, updated_at = excluded.updated_at \
-         RETURNING pipeline_id",
-    )
+         RETURNING pipeline_id"
+    ))
     .bind(caller.account.get())
     .bind(caller.user.get())
     .bind(id.0)

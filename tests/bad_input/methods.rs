@@ -5,7 +5,7 @@ use super::table::check;
 use crate::support::{Raw, TestApp, test};
 
 /// Addresses, and what they take.
-const ADDRESSES: [(&str, &str); 16] = [
+const ADDRESSES: [(&str, &str); 23] = [
     ("/api/v4/widgets", "GET, HEAD, OPTIONS"),
     ("/api/v4/widgets/every", "GET, POST, DELETE, HEAD, OPTIONS"),
     ("/api/v4/salesbot/77/continue/1", "POST, OPTIONS"),
@@ -17,6 +17,13 @@ const ADDRESSES: [(&str, &str); 16] = [
     ("/registry/v1/widgets/every/current", "PUT, OPTIONS"),
     ("/widgets/every/1.0.0/script.js", "GET, HEAD, OPTIONS"),
     ("/registry/v1/installs/every/lead-source", "PUT, OPTIONS"),
+    ("/registry/v1/widgets/every", "DELETE, OPTIONS"),
+    ("/registry/v1/widgets/every/explain", "GET, HEAD, OPTIONS"),
+    ("/registry/v1/widgets/every/owner", "PUT, OPTIONS"),
+    ("/registry/v1/widgets/every/deprecate", "POST, DELETE, OPTIONS"),
+    ("/registry/v1/integrations", "POST, GET, HEAD, OPTIONS"),
+    ("/registry/v1/integrations/1", "GET, PATCH, HEAD, OPTIONS"),
+    ("/registry/v1/integrations/1/secrets", "POST, OPTIONS"),
     ("/registry/v1/salesbot/77/continuations", "POST, OPTIONS"),
     ("/registry/v1/continuations/1", "GET, HEAD, OPTIONS"),
     ("/registry/v1/health/live", "GET, HEAD, OPTIONS"),

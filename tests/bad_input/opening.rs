@@ -70,8 +70,8 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("reference", "{}", &["InvalidType reference"]),
     ("reference", "false", &["InvalidType reference"]),
     ("reference", r#""""#, &["NotBlank reference"]),
-    ("reference", r#""a","callback_url":"http://localhost/""#, &["NotExpected callback_url"]),
-    ("reference", r#""a","request":{}"#, &["NotExpected request"]),
+    ("reference", r#""a","callback_url":5"#, &["InvalidType callback_url"]),
+    ("reference", r#""a","request":{}"#, &["FieldMissing request.url"]),
     ("reference", r#""a","":1"#, &["NotExpected "]),
 ];
 

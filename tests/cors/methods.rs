@@ -77,6 +77,9 @@ fn address(path: &str) -> String {
         ("{bot_type}", "salesbot"),
         ("{bot_id}", "1"),
         ("{continue_id}", "1"),
+        ("{delivery_id}", "1"),
+        ("{key}", "status"),
+        ("{client_uuid}", "1"),
         ("{version}", "1.0.0"),
         ("{path}", "script.js"),
     ];

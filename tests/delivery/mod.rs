@@ -1,5 +1,6 @@
 //! Events on their way to the engine.
 
+mod call;
 mod order;
 mod pull;
 mod push;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use widget_registry::app::App;
 use widget_registry::auth::SigningKey;
 use widget_registry::config::{Config, Sources};
-use widget_registry::sources::{Clock, Identifiers};
+use widget_registry::sources::{Clock, Identifiers, Secrets};
 
 use super::client::Client;
 use super::cluster::Database;
@@ -83,7 +83,9 @@ impl TestApp {
         let offset = ahead.clone();
         let now = Clock::system();
         let clock = Clock::new(move || now.now() + Duration::seconds(offset.load(Ordering::Relaxed)));
-        let app = App::start(config, clock, Identifiers::random()).await.unwrap_or_else(|error| panic!("{error}"));
+        let app = App::start(config, clock, Identifiers::random(), Secrets::random())
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
         let pool = PgPool::connect_with(database.options()).await.unwrap();
         let url = format!("http://{}", app.address);

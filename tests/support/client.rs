@@ -60,6 +60,12 @@ impl Client {
         self.send(request.body(body.to_owned())).await
     }
 
+    /// Sends JSON.
+    pub async fn patch(&self, path: &str, body: &str) -> Answer {
+        let request = self.request("PATCH", path).header("content-type", "application/json");
+        self.send(request.body(body.to_owned())).await
+    }
+
     pub async fn post_bytes(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
         self.send(self.request("POST", path).header("content-type", content_type).body(body)).await
     }

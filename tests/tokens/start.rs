@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use widget_registry::app::{App, AppError};
 use widget_registry::auth::SigningKey;
 use widget_registry::config::{Config, Sources};
-use widget_registry::sources::{Clock, Identifiers};
+use widget_registry::sources::{Clock, Identifiers, Secrets};
 
 use super::{Signer, base64, jwks};
 
@@ -24,7 +24,7 @@ fn refusal(dir: &Path, keys: &str) -> String {
         Err(mistakes) => return mistakes.to_string(),
     };
     actix_web::rt::System::new().block_on(async {
-        match App::start(config, Clock::system(), Identifiers::random()).await {
+        match App::start(config, Clock::system(), Identifiers::random(), Secrets::random()).await {
             Err(AppError::Key(error)) => error.to_string(),
             // It would start if there were a database.
             Err(error) => format!("{keys} is accepted: {error}"),

@@ -10,13 +10,15 @@ use super::store::{self, Released, VersionFile};
 use super::{ChangeError, Choice, change};
 use crate::archive::{Version, WidgetCode};
 use crate::auth::Caller;
-use crate::catalogue::store as catalogue;
+use crate::catalogue::api::{checked, owner};
+use crate::catalogue::deprecation::api::DeprecationBody;
+use crate::catalogue::deprecation::store as deprecation;
 use crate::catalogue::visibility::store as sight;
-use crate::catalogue::widget::{Owner, WidgetId};
+use crate::catalogue::widget::WidgetId;
 use crate::database::Failure;
 use crate::http::caller::{Publisher, User};
 use crate::http::hal;
-use crate::http::json::{self, Kind};
+use crate::http::json::{self, Document, Kind};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::http::violation::{Expected, FieldError, Violation};
@@ -61,6 +63,8 @@ impl From<&Released> for VersionBody {
 /// Versions of a widget.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionsBody {
+    /// What the owner says against the widget; null while it is not deprecated.
+    deprecated: Option<DeprecationBody>,
     /// The latest published first.
     versions: Vec<VersionBody>,
     /// The value of `after` for the next page; null on the last.
@@ -132,7 +136,9 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let more = found.len() > page;
     found.truncate(page);
     let next = found.last().filter(|_| more).map(|last| last.version.to_string());
-    hal::json(HttpResponse::Ok(), &VersionsBody { versions: found.iter().map(VersionBody::from).collect(), next })
+    let deprecated = deprecation::find(&call.shared.pool, widget).await?.map(DeprecationBody::from);
+    let versions = found.iter().map(VersionBody::from).collect();
+    hal::json(HttpResponse::Ok(), &VersionsBody { deprecated, versions, next })
 }
 
 /// Shows a version: its manifest, findings and files.
@@ -229,26 +235,15 @@ pub(crate) async fn restore(call: Call<Publisher, NoBody>) -> Result<HttpRespons
     ),
 )]
 pub(crate) async fn pin(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    match wanted(&call) {
-        Ok(choice) => answer(&call, &choice).await,
-        Err(problem) => {
-            // What is not the caller's is not found, whatever is to be done with it.
-            let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-            let found = catalogue::published(&call.shared.pool, &code).await?;
-            let Caller { account, user, .. } = call.who.0;
-            if found.is_some_and(|found| found.owner == Owner { account, user }) {
-                Err(problem)
-            } else {
-                Err(Problem::NoWidget)
-            }
-        }
-    }
+    let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
+    let choice = checked(&call, &code, wanted(call.body.document.as_ref())).await?;
+    answer(&call, &choice).await
 }
 
-fn wanted(call: &Call<Publisher, Json<Usual>>) -> Result<Choice, Problem> {
+fn wanted(body: Option<&Document>) -> Result<Choice, Problem> {
     const NAME: &str = "version";
     let invalid = |error| Problem::Invalid(vec![error]);
-    let value = json::required(call.body.document.as_ref(), NAME).map_err(invalid)?;
+    let value = json::required(body, NAME).map_err(invalid)?;
     match (json::kind(value), json::text(value)) {
         (Kind::Null, _) => Ok(Choice::Unpin),
         (_, Some(text)) => Ok(Choice::Pin(text.parse().map_err(|_| Problem::NoVersion)?)),
@@ -258,8 +253,7 @@ fn wanted(call: &Call<Publisher, Json<Usual>>) -> Result<Choice, Problem> {
 
 async fn answer<B>(call: &Call<Publisher, B>, choice: &Choice) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    let Caller { account, user, .. } = call.who.0;
-    let current = change(&call.shared.pool, &code, Owner { account, user }, choice).await?;
+    let current = change(&call.shared.pool, &code, owner(&call.who), choice).await?;
     hal::json(HttpResponse::Ok(), &CurrentBody { version: current.map(|version| version.to_string()) })
 }
 

@@ -1,13 +1,47 @@
 //! Who sees a widget, and changing that.
 
+pub mod api;
+pub mod explain;
 pub mod store;
+
+use std::str::FromStr;
 
 use super::widget::{Owner, Visibility};
 use crate::archive::WidgetCode;
 use crate::database::{Failure, Pool};
 
+/// The rule by which somebody sees a widget, or does not; decided in SQL by `sight!`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Everybody sees it.
+    Public,
+    /// It is the user's own.
+    Owner,
+    /// It is installed in the account.
+    Installed,
+    /// None of these: it is not seen.
+    Private,
+    /// It was deleted, and nobody sees it.
+    Deleted,
+}
+
+impl FromStr for Sight {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "public" => Ok(Self::Public),
+            "owner" => Ok(Self::Owner),
+            "installed" => Ok(Self::Installed),
+            "private" => Ok(Self::Private),
+            "deleted" => Ok(Self::Deleted),
+            other => Err(format!("`{other}` is no rule of sight")),
+        }
+    }
+}
+
 /// Accounts that are counted at most before a widget is not hidden from them.
-const COUNTED: i64 = 10_000;
+pub(super) const COUNTED: i64 = 10_000;
 
 /// Why a widget is not hidden or shown.
 #[derive(Debug, thiserror::Error)]
@@ -16,18 +50,19 @@ pub enum VisibilityError {
     #[error("the widget is not the caller's")]
     NotOwner,
     /// Other accounts would lose it.
-    #[error("{} has the widget installed; it can be private again when they have uninstalled it", accounts(*.0))]
+    #[error("{} the widget installed; it can be private again when they have uninstalled it", accounts_have(*.0, "other account"))]
     Installed(i64),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Failure),
 }
 
-fn accounts(count: i64) -> String {
+/// `3 accounts have`, as a sentence begins.
+pub(super) fn accounts_have(count: i64, noun: &str) -> String {
     match count {
-        1 => "1 other account".to_owned(),
-        COUNTED => format!("{COUNTED} or more other accounts"),
-        count => format!("{count} other accounts"),
+        1 => format!("1 {noun} has"),
+        COUNTED => format!("{COUNTED} or more {noun}s have"),
+        count => format!("{count} {noun}s have"),
     }
 }
 
@@ -41,7 +76,7 @@ pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visib
     let found = store::lock_against_installs(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(VisibilityError::NotOwner)?;
     if wanted == Visibility::Private {
-        let others = store::installs_elsewhere(&mut transaction, widget.id, caller.account, COUNTED).await?;
+        let others = store::installs_elsewhere(&mut transaction, widget.id, Some(caller.account), COUNTED).await?;
         if others > 0 {
             return Err(VisibilityError::Installed(others));
         }

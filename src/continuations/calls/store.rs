@@ -1,0 +1,75 @@
+//! The SQL of calls to widgets.
+
+use serde_json::value::RawValue;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use crate::auth::AccountId;
+use crate::continuations::{Bot, ContinueId, Encoding};
+use crate::database::{Failure, Pool};
+
+/// A call to a widget that was ordered, with what its token tells.
+#[derive(Debug)]
+pub struct Ordered {
+    /// The bot that waits.
+    pub bot: Bot,
+    /// What the bot works on.
+    pub entity_type: String,
+    /// Its number.
+    pub entity_id: i64,
+    /// What links began with when the bot began to wait.
+    pub origin: String,
+    /// Where to.
+    pub url: String,
+    /// How it is written.
+    pub encoding: Encoding,
+    /// The widget's integration.
+    pub client: Option<Uuid>,
+    data: Option<Vec<u8>>,
+}
+
+impl Ordered {
+    /// What the engine sends to the widget, as it came.
+    ///
+    /// # Errors
+    ///
+    /// When the row holds something else.
+    pub fn data(&self) -> Result<Option<&RawValue>, Failure> {
+        let parse = |bytes| serde_json::from_slice(bytes);
+        self.data.as_deref().map(parse).transpose().map_err(|why| Failure::Corrupt {
+            table: "continuations",
+            row: self.url.clone(),
+            why: format!("request_data: {why}"),
+        })
+    }
+}
+
+/// The call that a record ordered; `None` when it ordered none, or waits no more.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn ordered_call(pool: &Pool, account: AccountId, id: ContinueId) -> Result<Option<Ordered>, Failure> {
+    let row = sqlx::query(
+        "SELECT c.bot_type, c.bot_id, c.entity_type, c.entity_id, c.origin, c.request_url, c.request_data, c.request_encoding, w.client_uuid \
+         FROM continuations c JOIN widgets w ON w.id = c.widget_id \
+         WHERE c.account_id = $1 AND c.id = $2 AND c.state = 'waiting' AND c.expires_at > now() AND c.request_url IS NOT NULL",
+    )
+    .bind(account.get())
+    .bind(id.0)
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let corrupt = |why: String| Failure::Corrupt { table: "continuations", row: format!("{account}, {id}"), why };
+    let (kind, encoding): (&str, &str) = (row.try_get("bot_type")?, row.try_get("request_encoding")?);
+    Ok(Some(Ordered {
+        bot: Bot { kind: kind.parse().map_err(corrupt)?, id: row.try_get("bot_id")? },
+        entity_type: row.try_get("entity_type")?,
+        entity_id: row.try_get("entity_id")?,
+        origin: row.try_get("origin")?,
+        url: row.try_get("request_url")?,
+        encoding: encoding.parse().map_err(corrupt)?,
+        client: row.try_get("client_uuid")?,
+        data: row.try_get("request_data")?,
+    }))
+}
