@@ -1,4 +1,4 @@
-//! `bot run` and `bot widget`, each against a stand-in for the registry.
+//! `bot run` and `bot widget`: each against a stand-in for the registry, and both against a real one.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 use widget_registry::auth::{AccountId, WidgetCall, WidgetSecret};
 use widget_registry::sources::{Clock, Identifiers};
 
-use super::server::{block_on, folder, program};
+use super::server::{Server, block_on, folder, program};
+use crate::support::Claims;
 
 /// What the registry was asked.
 struct Asked {
@@ -258,7 +259,10 @@ struct Widget {
 
 impl Widget {
     fn start(registry: &Registry, arguments: &[&str]) -> Self {
-        let mut command = registry.program();
+        Self::start_as(registry.program(), arguments)
+    }
+
+    fn start_as(mut command: Command, arguments: &[&str]) -> Self {
         command.args(["bot", "widget", "--listen", "127.0.0.1:0"]).args(arguments);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
@@ -413,4 +417,61 @@ fn a_widget_says_what_is_wrong_with_its_arguments() {
         let complaint = output.unwrap().stderr;
         assert!(text(&complaint).contains(told), "{told}: {}", text(&complaint));
     }
+}
+
+#[test]
+fn both_sides_meet_at_a_registry() {
+    let home = folder();
+    let (data_dir, config) = (home.path().join("data"), home.path().join("registry.toml"));
+    fs::write(&config, "[outgoing]\nloopback = true\n").unwrap();
+    let server = Server::start(&data_dir, &["--config", config.to_str().unwrap()]);
+    let issued = program()
+        .args(["token", "--account", "1", "--user", "7", "--role", "admin", "--scope", "publish,bots", "--data-dir"])
+        .arg(&data_dir)
+        .output()
+        .unwrap();
+    let command = || {
+        let mut command = program();
+        command.env("WIDGET_REGISTRY_TOKEN", text(&issued.stdout).trim()).env("WIDGET_REGISTRY_SERVER", &server.url);
+        command
+    };
+    let publisher = server.caller(&data_dir, &Claims::admin(1, 7).scopes(&["publish"]));
+    let integration = block_on(publisher.post("/registry/v1/integrations", r#"{"name":"Orders"}"#)).json();
+    let (client, secret) = (integration["client_uuid"].as_str().unwrap(), integration["secret"].as_str().unwrap());
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/widgets/demo_bot_step");
+    let published = command().args(["publish", "--client-uuid", client, "--code", "my_step", sample]).output().unwrap();
+    assert!(published.status.success(), "{published:?}");
+
+    let blocks = r#"[{"handler":"show","params":{"type":"text","value":"Found it."}}]"#;
+    let answer = [
+        "--answer",
+        r#"{"status":"success","day":"Monday"}"#,
+        "--execute-handlers",
+        blocks,
+        "--secret",
+        secret,
+        "--calls",
+        "1",
+    ];
+    let widget = Widget::start_as(command(), &answer);
+    let flow = home.path().join("order.json");
+    let text_of_flow = include_str!("../../examples/flows/order.json").replace("http://127.0.0.1:9000", &widget.url);
+    fs::write(&flow, text_of_flow).unwrap();
+    let mut run = command();
+    run.args(["bot", "run", "--entity", "leads:77", "--widget", "my_step", "--say", "A-17"]).arg(&flow);
+    let output = run.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        text(&output.stdout).ends_with(
+            "widget    continues with {\"status\":\"success\",\"day\":\"Monday\"}\n\
+             bot       Found it.\n\
+             bot       Order A-17 comes on Monday.\n\
+             end       left by the exit `found`\n"
+        ),
+        "{output:?}"
+    );
+    let (said, code) = widget.end();
+    assert_eq!(code, Some(0), "{said}");
+    let good = format!("is good: account 1 (127.0.0.1), leads 77, salesbot, integration {client}\n");
+    assert!(said.contains(&good) && said.contains("data[order_number]=A-17\n          data[lead]=77\n"), "{said}");
 }

@@ -20,7 +20,7 @@ use crate::app;
 use crate::auth::WidgetSecret;
 use crate::cli::remote::{Connection, Remote};
 use crate::cli::say;
-use crate::continuations::call_body;
+use crate::continuations::calls::body;
 use crate::sources::Clock;
 
 /// Answers as a widget's server: checks the call, answers 200, and continues the bot
@@ -112,7 +112,7 @@ impl Widget {
         let server = HttpServer::new(move || {
             ActixApp::new()
                 .app_data(shared.clone())
-                .app_data(web::PayloadConfig::new(call_body::MOST))
+                .app_data(web::PayloadConfig::new(body::MOST))
                 .default_service(web::post().to(answer))
         });
         let server = server.workers(1).disable_signals().listen(listener)?.run();
