@@ -127,10 +127,12 @@ const MUTUAL: [(&str, &str); 2] = [
 ];
 
 /// Where a library may be named: folders end with a slash.
-const LIBRARIES: [(&str, &[&str]); 5] = [
+const LIBRARIES: [(&str, &[&str]); 7] = [
     ("sqlx", &["database/", "store.rs"]),
     ("actix_web", &["routes.rs", "app.rs", "health.rs", "openapi.rs", "v4/", "api.rs", "http/", "cli/bot/widget.rs"]),
     ("zip", &["archive/"]),
+    ("flate2", &["archive/", "blobs/"]),
+    ("brotli", &["blobs/"]),
     ("jsonwebtoken", &["auth/"]),
     ("reqwest", &["cli/", "outgoing/"]),
 ];

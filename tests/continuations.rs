@@ -112,7 +112,7 @@ fn fields_that_are_refused() {
             (json!({"timeout_seconds": 0}), vec!["TooLow timeout_seconds"]),
             (json!({"timeout_seconds": -5}), vec!["TooLow timeout_seconds"]),
             (json!({"timeout_seconds": "60"}), vec!["InvalidType timeout_seconds"]),
-            (json!({"timeout_seconds": 30 * DAY + 1}), vec!["NotSupportedChoice timeout_seconds"]),
+            (json!({"timeout_seconds": 30 * DAY + 1}), vec!["OutOfRange timeout_seconds"]),
             (json!({"reference": ""}), vec!["NotBlank reference"]),
             (json!({"reference": 5}), vec!["InvalidType reference"]),
             (json!({"reference": long_reference}), vec!["TooLong reference"]),

@@ -1,6 +1,6 @@
 //! Uploads that are cut, that meet each other, and that take too long: a version is there whole or not at all.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use widget_registry::archive;
@@ -29,6 +29,9 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 /// A widget's version with these further files.
 fn zip(code: &str, version: &str, more: &[(&str, &[u8])]) -> Vec<u8> {
     let mut files = Sample::plain(code).version(version).files();
+    // A text, which is stored packed as well.
+    let notes: Vec<_> = (0..3_000).map(|line| format!("{code} {version} {line}\n")).collect();
+    files.push(("notes.txt".to_owned(), notes.concat().into_bytes()));
     files.extend(more.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())));
     archive::pack(&files).unwrap()
 }
@@ -78,6 +81,11 @@ async fn assert_whole(app: &TestApp) {
              FROM blob_chunks c WHERE c.sha256 = b.sha256) c WHERE sha256(c.bytes) <> b.sha256 OR length(c.bytes) <> b.size",
         ),
         (
+            "a packed form with other bytes",
+            "SELECT count(*) FROM blob_forms f FULL JOIN (SELECT sha256, encoding, sum(length(bytes)) AS size FROM blob_form_chunks \
+             GROUP BY sha256, encoding) c USING (sha256, encoding) WHERE f.size IS DISTINCT FROM c.size",
+        ),
+        (
             "a version that is current and should not be",
             "SELECT count(*) FROM widgets w LEFT JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
              WHERE (v.version IS NULL OR v.yanked_at IS NOT NULL) AND EXISTS (SELECT FROM widget_versions o \
@@ -122,7 +130,7 @@ fn a_publisher_who_is_gone_before_the_answer_leaves_a_whole_version_or_none() {
             let bytes =
                 request(app, &code, "application/zip", zip(&code, "1.0.0", &[("data.bin", &noise(round, 500_000))]));
             // It is stopped before its first statement, in the middle of its pieces, or not at all.
-            let table = ["widgets", "blobs", "blob_chunks", "version_files"][usize::try_from(round % 4).unwrap()];
+            let table = ["widgets", "blobs", "blob_form_chunks", "version_files"][usize::try_from(round % 4).unwrap()];
             let lock = if round < 8 { Some(app.lock(table).await) } else { None };
             let mut stream = app.connect().await;
             stream.write_all(&bytes.bytes()).await.unwrap();
@@ -146,13 +154,34 @@ fn a_handler_that_runs_out_of_time_publishes_nothing() {
     test_with(setup.set("limits.lock_time", "1h").set("limits.statement_time", "1h"), async |app| {
         let before = app.contents().await;
         let large = zip("late", "1.0.0", &[("data.bin", &noise(1, 3_000_000))]);
-        for table in ["widgets", "widget_versions", "blobs", "blob_chunks", "version_files"] {
+        for table in ["widgets", "widget_versions", "blobs", "blob_chunks", "blob_forms", "version_files"] {
             let lock = app.lock(table).await;
             let answer = app.admin().post_bytes(&address("late"), "application/zip", large.clone()).await;
             assert_eq!(answer.problem(503), "The request took too long; try again in a moment");
             lock.rollback().await.unwrap();
             app.undisturbed().await;
             assert_eq!(app.contents().await, before, "{table}");
+        }
+    });
+}
+
+#[test]
+fn votes_do_not_wait_for_the_files_of_a_version() {
+    test_with(patient(), async |app| {
+        let publish = async |version| {
+            app.admin().post_bytes(&address("voted"), "application/zip", zip("voted", version, &[])).await.status
+        };
+        assert_eq!(publish("1.0.0").await, 201);
+        assert_eq!(app.admin().post("/api/v4/widgets/voted", "{}").await.status, 200);
+        for (version, table) in [("1.1", "blobs"), ("1.2", "blob_chunks"), ("1.3", "blob_form_chunks")] {
+            let lock = app.lock(table).await;
+            let meanwhile = async {
+                app.blocked(1).await;
+                let vote = app.user().put("/registry/v1/widgets/voted/rating", r#"{"stars":5}"#).await;
+                lock.rollback().await.unwrap();
+                vote.status
+            };
+            assert_eq!(join(publish(version), meanwhile).await, (201, 200), "{table}");
         }
     });
 }

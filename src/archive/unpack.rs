@@ -1,34 +1,25 @@
-//! Unpacks one entry at a time through a small buffer.
+//! Unpacks one entry at a time through a small buffer, and holds it to its sizes and its checksum.
 
-use std::cell::{Cell, RefCell};
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use zip::ZipReadOptions;
-use zip::read::read_zipfile_from_stream_with_options;
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::finding_code::FindingCode;
 use super::structure::{DEFLATED, Record};
 
-/// Bytes that are unpacked at a time.
+/// Bytes that are read, and that are unpacked, at a time.
 const BUFFER: usize = 32 << 10;
-/// Bytes at the end of an entry that are handed out one by one, so that a stream that ends early leaves some over.
-///
-/// A single superfluous byte cannot be told from a stream's own last one: the decoder asks for a byte to see its end.
-const TAIL: u64 = 32;
-/// Bytes that follow a deflated entry's own, so that a stream that does not end by itself runs into nonsense: three
-/// ones begin a block of a kind that does not exist.
-const NONSENSE: &[u8] = &[0xFF; 8];
 
 /// Why an entry's bytes cannot be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackError {
-    /// There are more or fewer bytes than the archive says.
+    /// There are more or fewer bytes than the archive says, packed or unpacked.
     #[error("the entry has another size than the archive says; pack the files anew")]
     Size,
     /// The checksum is another one.
     #[error("the entry has another checksum than the archive says; pack the files anew")]
     Checksum,
-    /// The compressed data is broken.
+    /// The compressed data is broken, or ends before its end.
     #[error("the entry's compressed data is broken; pack the files anew")]
     Corrupt,
 }
@@ -54,105 +45,200 @@ impl UnpackError {
 pub(super) fn unpack<R: Read + Seek>(
     source: &mut R,
     record: &Record,
-    mut sink: impl FnMut(&[u8]),
+    sink: impl FnMut(&[u8]),
 ) -> io::Result<Result<(), UnpackError>> {
     source.seek(SeekFrom::Start(record.data_at))?;
-    let state = State { left: Cell::new(record.packed), closed: Cell::new(false), failure: RefCell::new(None) };
-    let after = if record.method == DEFLATED { NONSENSE } else { &[] };
-    let packed = Packed { source, state: &state }.chain(after);
-    let mut stream = Cursor::new(header(record, after.len() as u64)).chain(packed);
-    let outcome = inflate(&mut stream, record, &state, &mut sink);
-    match state.failure.into_inner() {
-        Some(failure) => Err(failure),
-        None => Ok(outcome),
+    let packed = Packed { source, left: record.packed };
+    let unpacked = Unpacked { record, total: 0, checksum: Crc::new(), sink };
+    if record.method == DEFLATED { inflate(packed, unpacked) } else { copy(packed, unpacked) }
+}
+
+/// An entry that is stored as it is.
+fn copy<R: Read, S: FnMut(&[u8])>(
+    mut packed: Packed<'_, R>,
+    mut unpacked: Unpacked<'_, S>,
+) -> io::Result<Result<(), UnpackError>> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let piece = packed.read(&mut buffer)?;
+        if piece.is_empty() {
+            return Ok(unpacked.finish());
+        }
+        if let Err(error) = unpacked.hand_out(piece) {
+            return Ok(Err(error));
+        }
     }
 }
 
-fn inflate<S: Read>(
-    stream: &mut S,
-    record: &Record,
-    state: &State,
-    sink: &mut impl FnMut(&[u8]),
-) -> Result<(), UnpackError> {
-    let Ok(Some(mut file)) = read_zipfile_from_stream_with_options(stream, ZipReadOptions::new()) else {
-        return Err(UnpackError::Corrupt);
-    };
-    let mut buffer = vec![0; BUFFER];
-    let mut total = 0_u64;
-    let outcome = loop {
-        let count = match file.read(&mut buffer) {
-            Ok(0) if total == record.unpacked && state.left.get() == 0 => break Ok(()),
-            Ok(0) => break Err(UnpackError::Size),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() != io::ErrorKind::InvalidData => break Err(UnpackError::Corrupt),
-            // The checksum is compared when the data ends, so that a wrong length shows as a wrong checksum.
-            Err(_) if total == record.unpacked => break Err(UnpackError::Checksum),
-            Err(_) => break Err(UnpackError::Size),
-        };
-        total += count as u64;
-        if total > record.unpacked {
-            break Err(UnpackError::Size);
+/// An entry that is one deflate stream, which has to end with the entry's last byte.
+fn inflate<R: Read, S: FnMut(&[u8])>(
+    mut packed: Packed<'_, R>,
+    mut unpacked: Unpacked<'_, S>,
+) -> io::Result<Result<(), UnpackError>> {
+    let (mut from, mut to) = (vec![0; BUFFER], vec![0; BUFFER]);
+    let mut stream = Decompress::new(false);
+    let mut piece: &[u8] = &[];
+    loop {
+        if piece.is_empty() {
+            piece = packed.read(&mut from)?;
         }
-        sink(buffer.get(..count).unwrap_or_default());
-    };
-    // The file reads what is left of its stream when it is dropped.
-    state.closed.set(true);
-    outcome
+        let (taken, given) = (stream.total_in(), stream.total_out());
+        let outcome = stream.decompress(piece, &mut to, FlushDecompress::None);
+        let (taken, given) = (stream.total_in() - taken, stream.total_out() - given);
+        piece = piece.get(length(taken)..).unwrap_or_default();
+        if let Err(error) = unpacked.hand_out(to.get(..length(given)).unwrap_or_default()) {
+            return Ok(Err(error));
+        }
+        match outcome {
+            Ok(Status::StreamEnd) if piece.is_empty() && packed.left == 0 => return Ok(unpacked.finish()),
+            Ok(Status::StreamEnd) => return Ok(Err(UnpackError::Size)),
+            Ok(_) if taken > 0 || given > 0 => {}
+            // Without an end, and with nothing that could bring it.
+            Ok(_) | Err(_) => return Ok(Err(UnpackError::Corrupt)),
+        }
+    }
 }
 
-/// A local header for the zip crate, made from what both of the archive's own headers agree on.
-///
-/// So the crate inflates and compares the checksum, and never interprets a header that someone else wrote. The size is
-/// the greatest that is not zip64, because the true one is enforced by the caller, who can tell a wrong size from a
-/// wrong checksum.
-fn header(record: &Record, after: u64) -> Vec<u8> {
-    let mut header = Vec::with_capacity(30);
-    header.extend_from_slice(b"PK\x03\x04\x14\0\0\0");
-    header.extend_from_slice(&record.method.to_le_bytes());
-    header.extend_from_slice(&[0; 4]);
-    header.extend_from_slice(&record.crc.to_le_bytes());
-    header.extend_from_slice(&u32::try_from(record.packed + after).unwrap_or(u32::MAX).to_le_bytes());
-    header.extend_from_slice(&(u32::MAX - 1).to_le_bytes());
-    header.extend_from_slice(&[0; 4]);
-    header
-}
-
-struct State {
-    /// Packed bytes that were not read yet.
-    left: Cell<u64>,
-    /// Nothing is read any more.
-    closed: Cell<bool>,
-    /// The source's own error, which is not the entry's fault.
-    failure: RefCell<Option<io::Error>>,
+/// Of a part of a buffer.
+fn length(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// The packed bytes of one entry.
 struct Packed<'a, R> {
     source: &'a mut R,
-    state: &'a State,
+    /// Those that were not read yet.
+    left: u64,
 }
 
-impl<R: Read> Read for Packed<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.state.left.get();
-        if self.state.closed.get() || left == 0 {
-            return Ok(0);
+impl<R: Read> Packed<'_, R> {
+    /// The next bytes; none after the last.
+    fn read<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+        let wanted = length(self.left).min(buffer.len());
+        let buffer = buffer.get_mut(..wanted).unwrap_or_default();
+        self.source.read_exact(buffer)?;
+        self.left -= buffer.len() as u64;
+        Ok(buffer)
+    }
+}
+
+/// The unpacked bytes of one entry, on their way out.
+struct Unpacked<'a, S> {
+    record: &'a Record,
+    total: u64,
+    checksum: Crc,
+    sink: S,
+}
+
+impl<S: FnMut(&[u8])> Unpacked<'_, S> {
+    fn hand_out(&mut self, piece: &[u8]) -> Result<(), UnpackError> {
+        self.total += piece.len() as u64;
+        if self.total > self.record.unpacked {
+            return Err(UnpackError::Size);
         }
-        let most = left.saturating_sub(TAIL).max(1);
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(buffer) = buffer.get_mut(..most) else { return Ok(0) };
-        match self.source.read(buffer) {
-            Ok(count) => {
-                self.state.left.set(left.saturating_sub(count as u64));
-                Ok(count)
+        self.checksum.update(piece);
+        if !piece.is_empty() {
+            (self.sink)(piece);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), UnpackError> {
+        if self.total != self.record.unpacked {
+            Err(UnpackError::Size)
+        } else if self.checksum.sum() != self.record.crc {
+            Err(UnpackError::Checksum)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
+
+    use super::super::structure::STORED;
+    use super::*;
+
+    fn deflated(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What comes out of an entry that stands between other bytes.
+    fn unpacked(method: u16, packed: &[u8], bytes: &[u8]) -> Result<Vec<u8>, UnpackError> {
+        let mut checksum = Crc::new();
+        checksum.update(bytes);
+        let record = Record {
+            path: "a".to_owned(),
+            directory: false,
+            method,
+            crc: checksum.sum(),
+            packed: packed.len() as u64,
+            unpacked: bytes.len() as u64,
+            data_at: 3,
+        };
+        let mut out = Vec::new();
+        let mut source = Cursor::new([b"abc".as_slice(), packed, &[0xFF; 64]].concat());
+        unpack(&mut source, &record, |piece| out.extend_from_slice(piece)).unwrap().map(|()| out)
+    }
+
+    /// Lengths around the buffer's, of bytes that pack well and of those that do not.
+    fn samples() -> Vec<Vec<u8>> {
+        let noise = |length: u32| (0..length).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+        let lengths = [0_u32, 1, 2, 100, 32_767, 32_768, 32_769, 65_536, 100_000];
+        lengths.into_iter().flat_map(|length| [vec![b'a'; length as usize], noise(length)]).collect()
+    }
+
+    #[test]
+    fn exactly_the_bytes_that_are_announced() {
+        for bytes in samples() {
+            assert_eq!(unpacked(DEFLATED, &deflated(&bytes), &bytes).unwrap(), bytes);
+            assert_eq!(unpacked(STORED, &bytes, &bytes).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_byte_too_many_or_too_few() {
+        for bytes in samples() {
+            let stream = deflated(&bytes);
+            for superfluous in [0, b'a', 0xFF] {
+                let more = [stream.as_slice(), &[superfluous]].concat();
+                assert_eq!(unpacked(DEFLATED, &more, &bytes), Err(UnpackError::Size), "{}", bytes.len());
+                let more = [bytes.as_slice(), &[superfluous]].concat();
+                assert_eq!(unpacked(STORED, &more, &bytes), Err(UnpackError::Size), "{}", bytes.len());
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
-            Err(error) => {
-                let kind = error.kind();
-                *self.state.failure.borrow_mut() = Some(error);
-                Err(kind.into())
+            assert_eq!(unpacked(DEFLATED, &stream[..stream.len() - 1], &bytes), Err(UnpackError::Corrupt));
+            if !bytes.is_empty() {
+                assert_eq!(unpacked(STORED, &bytes[1..], &bytes), Err(UnpackError::Size));
             }
         }
+        assert_eq!(unpacked(DEFLATED, &[], &[]), Err(UnpackError::Corrupt));
+    }
+
+    #[test]
+    fn a_second_stream_behind_the_first() {
+        let twice = [deflated(b"one"), deflated(b"")].concat();
+        assert_eq!(unpacked(DEFLATED, &twice, b"one"), Err(UnpackError::Size));
+    }
+
+    #[test]
+    fn a_source_that_ends_too_early_is_the_sources_fault() {
+        let record = Record {
+            path: "a".to_owned(),
+            directory: false,
+            method: STORED,
+            crc: 0,
+            packed: 9,
+            unpacked: 9,
+            data_at: 0,
+        };
+        let error = unpack(&mut Cursor::new(b"abc"), &record, |_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

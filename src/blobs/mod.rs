@@ -1,9 +1,13 @@
-//! Bytes by their digest: the content of published files, in pieces, in the database.
+//! Bytes by their digest: the content of published files, in pieces, in the database, and packed beside it where that pays.
 
+mod encoding;
+mod pack;
 pub mod store;
 mod write;
 
+pub use encoding::Encoding;
 pub use write::{BlobError, NewBlob, write};
 
 /// Bytes of every piece but the last.
-pub const CHUNK: u64 = 256 * 1024;
+pub const CHUNK: u64 = PIECE as u64;
+const PIECE: usize = 256 * 1024;

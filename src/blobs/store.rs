@@ -1,5 +1,6 @@
 //! The SQL of blobs, a function per statement.
 
+use super::Encoding;
 use crate::database::{Connection, Failure, Pool};
 use crate::digest::Sha256;
 
@@ -50,16 +51,22 @@ pub async fn lock(connection: &mut Connection, blobs: &[Sha256]) -> Result<(), F
     Ok(())
 }
 
-/// Removes the pieces of blobs.
+/// Removes the pieces and the packed forms of blobs.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn remove_chunks(connection: &mut Connection, blobs: &[Sha256]) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM blob_chunks WHERE sha256 = ANY($1)")
-        .bind(blobs.iter().map(|digest| digest.0.as_slice()).collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
+    for statement in [
+        "DELETE FROM blob_form_chunks WHERE sha256 = ANY($1)",
+        "DELETE FROM blob_forms WHERE sha256 = ANY($1)",
+        "DELETE FROM blob_chunks WHERE sha256 = ANY($1)",
+    ] {
+        sqlx::query(statement)
+            .bind(blobs.iter().map(|digest| digest.0.as_slice()).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -107,6 +114,43 @@ pub async fn add_chunk(connection: &mut Connection, blob: Sha256, position: i32,
     Ok(())
 }
 
+/// Writes one piece of a packed form.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn add_form_chunk(
+    connection: &mut Connection,
+    blob: Sha256,
+    form: Encoding,
+    position: i32,
+    bytes: &[u8],
+) -> Result<(), Failure> {
+    sqlx::query("INSERT INTO blob_form_chunks (sha256, encoding, position, bytes) VALUES ($1, $2, $3, $4)")
+        .bind(blob.0.as_slice())
+        .bind(form.as_str())
+        .bind(position)
+        .bind(bytes)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes down a packed form whose pieces are there.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn add_form(connection: &mut Connection, blob: Sha256, form: Encoding, size: i64) -> Result<(), Failure> {
+    sqlx::query("INSERT INTO blob_forms (sha256, encoding, size) VALUES ($1, $2, $3)")
+        .bind(blob.0.as_slice())
+        .bind(form.as_str())
+        .bind(size)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Reads one piece; `None` past the last.
 ///
 /// # Errors
@@ -115,6 +159,20 @@ pub async fn add_chunk(connection: &mut Connection, blob: Sha256, position: i32,
 pub async fn chunk(pool: &Pool, blob: Sha256, position: i32) -> Result<Option<Vec<u8>>, Failure> {
     Ok(sqlx::query_scalar("SELECT bytes FROM blob_chunks WHERE sha256 = $1 AND position = $2")
         .bind(blob.0.as_slice())
+        .bind(position)
+        .fetch_optional(pool)
+        .await?)
+}
+
+/// Reads one piece of a packed form; `None` past the last.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn form_chunk(pool: &Pool, blob: Sha256, form: Encoding, position: i32) -> Result<Option<Vec<u8>>, Failure> {
+    Ok(sqlx::query_scalar("SELECT bytes FROM blob_form_chunks WHERE sha256 = $1 AND encoding = $2 AND position = $3")
+        .bind(blob.0.as_slice())
+        .bind(form.as_str())
         .bind(position)
         .fetch_optional(pool)
         .await?)

@@ -1,11 +1,12 @@
 //! Writing the files of an archive, piece by piece: unpacked on a thread of its own, stored as they come.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
 use tokio::sync::mpsc;
 
-use super::{CHUNK, store};
+use super::pack::{BUDGET, Packer, Piece};
+use super::store;
 use crate::archive::{Files, Limits, ReadError};
 use crate::database::{Connection, Failure};
 use crate::digest::Sha256;
@@ -22,6 +23,8 @@ pub struct NewBlob {
     pub sha256: Sha256,
     /// How many there are.
     pub size: u64,
+    /// What they are.
+    pub media_type: &'static str,
 }
 
 /// Why the files of an archive are not stored.
@@ -30,17 +33,15 @@ pub enum BlobError {
     /// The archive cannot be read again, though it was accepted: a fault of ours or of the disk.
     #[error("the files of an accepted archive could not be read: {0}")]
     Archive(#[from] ReadError),
+    /// A file could not be packed: a fault of ours.
+    #[error("a file could not be packed: {0}")]
+    Packing(#[from] io::Error),
     /// The thread that unpacks was lost.
     #[error("unpacking was interrupted")]
     Interrupted,
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Failure),
-}
-
-enum Piece {
-    Bytes(Vec<u8>),
-    EndOfFile,
 }
 
 /// Stores the bytes of those files that the database does not have; all in the caller's transaction.
@@ -62,9 +63,12 @@ where
     wanted.dedup_by(|a, b| a.sha256 == b.sha256);
     let new = claim(connection, &wanted).await?;
     wanted.retain(|file| new.contains(&file.sha256));
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let (pieces, received) = mpsc::channel(PIECES_AHEAD);
-    let (limits, paths) = (*limits, wanted.iter().map(|file| file.path.clone()).collect::<Vec<_>>());
-    let unpacking = tokio::task::spawn_blocking(move || unpack(source, &limits, &paths, &pieces));
+    let (limits, files) = (*limits, wanted.clone());
+    let unpacking = tokio::task::spawn_blocking(move || unpack(source, &limits, &files, &pieces));
     let stored = store_pieces(connection, received, &wanted).await;
     unpacking.await.map_err(|_| BlobError::Interrupted)??;
     stored
@@ -91,32 +95,25 @@ async fn claim(connection: &mut Connection, wanted: &[NewBlob]) -> Result<BTreeS
 fn unpack<R: Read + Seek>(
     source: R,
     limits: &Limits,
-    paths: &[String],
+    wanted: &[NewBlob],
     pieces: &mpsc::Sender<Piece>,
-) -> Result<(), ReadError> {
-    let chunk = usize::try_from(CHUNK).unwrap_or(usize::MAX);
+) -> Result<(), BlobError> {
     let mut files = Files::open(source, limits)?;
-    for path in paths {
+    let mut budget = BUDGET;
+    for file in wanted {
         // A receiver that is gone has an error to tell, and wants no more.
         if pieces.is_closed() {
             return Ok(());
         }
-        let mut piece = Vec::with_capacity(chunk);
-        files.read(path, |mut bytes| {
-            while !bytes.is_empty() {
-                let (now, later) = bytes.split_at(bytes.len().min(chunk - piece.len()));
-                piece.extend_from_slice(now);
-                bytes = later;
-                if piece.len() == chunk {
-                    let _ =
-                        pieces.blocking_send(Piece::Bytes(std::mem::replace(&mut piece, Vec::with_capacity(chunk))));
-                }
+        let mut packer = Packer::new(pieces, file, &mut budget);
+        let mut written = Ok(());
+        files.read(&file.path, |bytes| {
+            if written.is_ok() {
+                written = packer.write(bytes);
             }
         })?;
-        if !piece.is_empty() {
-            let _ = pieces.blocking_send(Piece::Bytes(piece));
-        }
-        let _ = pieces.blocking_send(Piece::EndOfFile);
+        written?;
+        packer.finish()?;
     }
     Ok(())
 }
@@ -127,14 +124,20 @@ async fn store_pieces(
     files: &[NewBlob],
 ) -> Result<(), BlobError> {
     for file in files {
-        let mut position = 0;
+        let blob = file.sha256;
         loop {
-            match pieces.recv().await {
-                Some(Piece::Bytes(bytes)) => store::add_chunk(connection, file.sha256, position, &bytes).await?,
-                Some(Piece::EndOfFile) => break,
-                None => return Err(BlobError::Interrupted),
+            match pieces.recv().await.ok_or(BlobError::Interrupted)? {
+                Piece::Bytes { form: None, position, bytes } => {
+                    store::add_chunk(connection, blob, position, &bytes).await?;
+                }
+                Piece::Bytes { form: Some(form), position, bytes } => {
+                    store::add_form_chunk(connection, blob, form, position, &bytes).await?;
+                }
+                Piece::EndOfForm { form, size } => {
+                    store::add_form(connection, blob, form, i64::try_from(size).unwrap_or(i64::MAX)).await?;
+                }
+                Piece::EndOfFile => break,
             }
-            position += 1;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::store::{self, Attributes, NewVersion, Registered};
 use super::template::Template;
 use super::versions::{self, becomes_current};
 use super::widget::{Owner, Visibility, WidgetId};
-use crate::archive::{Finding, Limits, LocalizedText, Package, Version, WidgetCode};
+use crate::archive::{Finding, Limits, LocalizedText, Package, PackagedFile, Version, WidgetCode};
 use crate::blobs::{self, BlobError, NewBlob};
 use crate::database::{Connection, Failure, Pool};
 use crate::digest::Sha256;
@@ -99,6 +99,12 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     let code = request.code.clone().or_else(|| package.manifest.code.clone()).ok_or(PublishError::NoCode)?;
     let new = new_version(package, warnings)?;
     let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    if let Some(found) = store::find(&mut transaction, &code).await? {
+        // Judged again under the lock; here only so that nothing is stored in vain.
+        attributes(&found, publisher, &code, request)?;
+    }
+    // Before the widget's row is locked, which is what votes and the widget's other publications wait for.
+    blobs::write(&mut transaction, source, limits, &new_blobs(package)).await?;
     let registered = registered(&mut transaction, &code, publisher, request).await?;
     let attributes = attributes(&registered, publisher, &code, request)?;
     // The widget is locked before its integration, as by everybody who locks both.
@@ -115,9 +121,6 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
         return Err(PublishError::OtherBytes(new.version.clone()));
     }
     if !already {
-        let files = package.files.iter().filter(|file| file.served);
-        let files = files.map(|file| NewBlob { path: file.path.clone(), sha256: Sha256(file.sha256), size: file.size });
-        blobs::write(&mut transaction, source, limits, &files.collect::<Vec<_>>()).await?;
         versions::store::add_files(&mut transaction, registered.id, new.version, &package.files).await?;
     }
     let wins = becomes_current(new.version, registered.current_version.as_ref(), registered.is_pinned);
@@ -125,6 +128,18 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     store::update(&mut transaction, registered.id, attributes, current.as_ref()).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(Published { id: registered.id, code, already, is_current: current.as_ref() == Some(new.version), attributes })
+}
+
+/// The files that are served.
+fn new_blobs(package: &Package) -> Vec<NewBlob> {
+    let files = package.files.iter().filter(|file| file.served);
+    let blob = |file: &PackagedFile| NewBlob {
+        path: file.path.clone(),
+        sha256: Sha256(file.sha256),
+        size: file.size,
+        media_type: file.media_type,
+    };
+    files.map(blob).collect()
 }
 
 /// The widget's row, made if need be; it is locked either way.

@@ -140,6 +140,19 @@ macro_rules! registered_columns {
     };
 }
 pub(super) use registered_columns;
+/// Finds a widget by its code, also a deleted one, and keeps it from being deleted until the transaction ends; what else is done to it
+/// goes on meanwhile.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn find(connection: &mut PgConnection, code: &WidgetCode) -> Result<Option<Registered>, Failure> {
+    let row = sqlx::query(concat!("SELECT ", registered_columns!(), " FROM widgets WHERE code = $1 FOR KEY SHARE"))
+        .bind(code.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.map(|row| registered(&row, code)).transpose()
+}
 
 /// Finds a widget by its code and keeps others from publishing it until the transaction ends. Installs go on meanwhile.
 ///

@@ -20,6 +20,7 @@ mod installs;
 mod migrate;
 mod openapi;
 mod plan;
+mod progress;
 mod publish;
 mod remote;
 mod serve;

@@ -21,6 +21,8 @@ use crate::archive::{self, Limits, Report, WidgetCode};
 /// Prints what was published and every finding, as `validate` does. Exit code 1 when any was refused; the others are published all
 /// the same. The token needs the scope publish.
 ///
+/// Shows how far an upload is when standard error is a terminal.
+///
 /// With --dry-run nothing is published: the server tells what the archive would change in the widget's settings, and how many
 /// accounts have settings that would no longer fit.
 #[derive(Debug, Args)]
@@ -90,12 +92,12 @@ impl Publish {
         let mut printer = Printer::new(&name, &archive);
         if self.dry_run {
             let code = code.map_or_else(|| folder::code(path), Ok)?;
-            return match connection.upload(&["widgets", code.as_str(), "plan"], &[], &archive).await? {
+            return match connection.upload(&["widgets", code.as_str(), "plan"], &[], (&name, &archive)).await? {
                 Ok(plan) => tell(&plan, code.as_str(), &name, &mut printer),
                 Err(refusal) => Ok(refused(&refusal, &name, &mut printer)),
             };
         }
-        match connection.upload(&["widgets"], &self.query(code), &archive).await? {
+        match connection.upload(&["widgets"], &self.query(code), (&name, &archive)).await? {
             Ok(published) => report(&published, &name, &mut printer),
             Err(refusal) => Ok(refused(&refusal, &name, &mut printer)),
         }

@@ -1,17 +1,21 @@
 //! A server that is asked over HTTP: where it is, with which token, and what it answers.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use reqwest::{Method, StatusCode};
+use futures_util::{StreamExt as _, stream};
+use reqwest::{Body, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::findings::Finding;
+use super::progress::Progress;
 
 /// Time to reach the server.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -19,6 +23,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for one upload and its answer.
 const UPLOAD_PATIENCE: Duration = Duration::from_mins(3);
+
+/// Bytes of an upload between two looks at how far it is.
+const PIECE: usize = 64 << 10;
 
 /// Which server is asked, and as whom.
 #[derive(Debug, Args)]
@@ -133,15 +140,22 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Uploads an archive; the inner error is the server's refusal, which may have findings.
+    /// Uploads an archive, and shows on a terminal how far that is; the inner error is the server's refusal, which may have findings.
     pub(super) async fn upload<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, String)],
-        archive: &[u8],
+        (name, archive): (&str, &[u8]),
     ) -> anyhow::Result<Result<T, Refusal>> {
         let request = self.client.request(Method::POST, self.address(path, query)?).timeout(UPLOAD_PATIENCE);
-        self.send(request.header("content-type", "application/zip").body(archive.to_vec())).await
+        let request = request.header("content-type", "application/zip");
+        let Some(progress) = Progress::on_terminal(name, archive.len()) else {
+            return self.send(request.body(archive.to_vec())).await;
+        };
+        let request = request.header("content-length", archive.len());
+        let answer = self.send(request.body(watched(archive, progress.clone()))).await;
+        progress.finish();
+        answer
     }
 
     fn address(&self, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<Url> {
@@ -169,6 +183,15 @@ impl Connection<'_> {
         }
         Ok(Err(refusal(status, &body, request_id)))
     }
+}
+
+/// A body that tells when a piece of it is taken to be sent.
+fn watched(archive: &[u8], progress: Arc<Progress>) -> Body {
+    let pieces: Vec<Vec<u8>> = archive.chunks(PIECE).map(<[u8]>::to_vec).collect();
+    Body::wrap_stream(stream::iter(pieces).map(move |piece| {
+        progress.advance(piece.len());
+        Ok::<_, Infallible>(piece)
+    }))
 }
 
 /// What an answer that is no success says; the status stands in for what it does not say.

@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use super::{Encoding, Request};
 use crate::archive::WidgetCode;
-use crate::http::fields::{self, Fields};
 use crate::http::json::{self, Document, Kind};
+use crate::http::members::{self, Members};
 use crate::http::violation::{Expected, FieldError, Violation};
 
 /// Seconds that a bot waits when the engine does not say: a day.
@@ -47,20 +47,15 @@ impl Opening {
     ///
     /// Everything that is wrong with it. An optional member that is null counts as missing.
     pub fn check(body: Option<&Document>) -> Result<Self, Vec<FieldError>> {
-        let mut members = Fields::of(body)?;
-        let account_id = members.optional("account_id", fields::whole(1, i64::MAX));
-        let code = members.required("widget_code", fields::text(usize::MAX));
-        let entity = members.required("entity", fields::any);
-        let entity = entity.and_then(|value| members.object("entity", value, entity_members));
-        let timeout = members.optional("timeout_seconds", fields::whole(1, MOST_TIMEOUT));
-        let reference = members.optional("reference", fields::text(REFERENCE));
-        let callback_url = members.optional("callback_url", fields::text(ADDRESS));
-        let request = members.optional("request", fields::any);
-        let request = request.and_then(|value| members.object("request", value, request_members));
-        members.finish()?;
-        // Nothing was refused, so what is required is there.
-        let (Some(code), Some((entity_type, entity_id))) = (code, entity) else { return Err(Vec::new()) };
-        Ok(Self {
+        let mut members = Members::of(body)?;
+        let account_id = members.optional("account_id", |value| members::whole(value, 1, i64::MAX));
+        let code = members.required("widget_code", |value| members::text(value, usize::MAX));
+        let entity = members.object("entity", true, entity_members);
+        let timeout = members.optional("timeout_seconds", |value| members::whole(value, 1, MOST_TIMEOUT));
+        let reference = members.optional("reference", |value| members::text(value, REFERENCE));
+        let callback_url = members.optional("callback_url", |value| members::text(value, ADDRESS));
+        let request = members.object("request", false, request_members);
+        let made = code.zip(entity).map(|(code, (entity_type, entity_id))| Self {
             account_id,
             widget_code: code.parse().ok(),
             entity_type,
@@ -69,22 +64,23 @@ impl Opening {
             reference,
             callback_url,
             request,
-        })
+        });
+        members.finish(made)
     }
 }
 
 /// `{"type": "leads", "id": 5}`.
-fn entity_members(members: &mut Fields<'_>) -> Option<(String, i64)> {
-    let kind = members.required("type", fields::text(ENTITY_TYPE));
-    let id = members.required("id", fields::whole(1, i64::MAX));
+fn entity_members(members: &mut Members<'_>) -> Option<(String, i64)> {
+    let kind = members.required("type", |value| members::text(value, ENTITY_TYPE));
+    let id = members.required("id", |value| members::whole(value, 1, i64::MAX));
     kind.zip(id)
 }
 
 /// `{"url": "https://…", "data": {…}, "encoding": "form"}`.
-fn request_members(members: &mut Fields<'_>) -> Option<Request> {
-    let url = members.required("url", fields::text(ADDRESS));
+fn request_members(members: &mut Members<'_>) -> Option<Request> {
+    let url = members.required("url", |value| members::text(value, ADDRESS));
     let data = members.optional("data", structured);
-    let encoding = members.optional("encoding", fields::parsed).unwrap_or(Encoding::Form);
+    let encoding = members.optional("encoding", members::parsed).unwrap_or(Encoding::Form);
     Some(Request { url: url?, data: data.map(RawValue::to_owned), encoding })
 }
 

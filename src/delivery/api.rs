@@ -17,8 +17,8 @@ use super::{DeliveryId, Outcome, Way};
 use crate::auth::AccountId;
 use crate::database::Failure;
 use crate::http::caller::BotEngine;
-use crate::http::fields::{self, Fields};
 use crate::http::hal;
+use crate::http::members::{self, Members};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, Usual};
 use crate::http::shared::Shared;
@@ -84,10 +84,10 @@ pub struct LeasedEventBody {
     ),
 )]
 pub(crate) async fn lease(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    let mut members = Fields::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-    let most = members.optional("max", fields::whole(1, MOST));
-    let wait = members.optional("wait_seconds", fields::whole(0, LONGEST_WAIT));
-    members.finish().map_err(Problem::Invalid)?;
+    let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let most = members.optional("max", |value| members::whole(value, 1, MOST));
+    let wait = members.optional("wait_seconds", |value| members::whole(value, 0, LONGEST_WAIT));
+    members.finish(Some(())).map_err(Problem::Invalid)?;
     let most = u32::try_from(most.unwrap_or(SOME)).unwrap_or_default();
     let limit = call.shared.config.limits.handler_time.saturating_sub(RESERVE);
     let wait = Duration::from_secs(wait.unwrap_or_default().unsigned_abs()).min(limit);
@@ -162,9 +162,9 @@ pub struct NackBody {
     ),
 )]
 pub(crate) async fn ack(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    let mut members = Fields::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-    let token = members.required("lease_token", fields::parsed::<Uuid>);
-    members.finish().map_err(Problem::Invalid)?;
+    let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let token = members.required("lease_token", members::parsed::<Uuid>);
+    members.finish(Some(())).map_err(Problem::Invalid)?;
     conclude(&call, token, |_| Report::plain(Outcome::Delivered, Next::Delivered)).await
 }
 
@@ -180,11 +180,11 @@ pub(crate) async fn ack(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespon
     ),
 )]
 pub(crate) async fn nack(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    let mut members = Fields::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-    let token = members.required("lease_token", fields::parsed::<Uuid>);
-    let reason = members.optional("reason", fields::text(REASON));
-    let pause = members.optional("retry_after_seconds", fields::whole(0, LONGEST_PAUSE));
-    members.finish().map_err(Problem::Invalid)?;
+    let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let token = members.required("lease_token", members::parsed::<Uuid>);
+    let reason = members.optional("reason", |value| members::text(value, REASON));
+    let pause = members.optional("retry_after_seconds", |value| members::whole(value, 0, LONGEST_PAUSE));
+    members.finish(Some(())).map_err(Problem::Invalid)?;
     let chance = super::schedule::chance(&call.shared.ids);
     conclude(&call, token, |attempt| {
         let pause = pause.map(|seconds| Duration::from_secs(seconds.unsigned_abs()));

@@ -11,10 +11,11 @@ use futures_util::Stream;
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::negotiation::Accepted;
 use super::range::{Wanted, wanted};
 use super::store::{self, ServedFile};
 use crate::archive::{Version, WidgetCode};
-use crate::blobs::{self, CHUNK};
+use crate::blobs::{self, CHUNK, Encoding};
 use crate::catalogue::Visibility;
 use crate::catalogue::visibility::store as sight;
 use crate::database::{Failure, Pool};
@@ -40,6 +41,7 @@ const SANDBOX: &str =
         ("path" = String, Path, description = "The file's path in the archive, with slashes"),
         ("Range" = Option<String>, Header, description = "One range of bytes"),
         ("If-None-Match" = Option<String>, Header),
+        ("Accept-Encoding" = Option<String>, Header, description = "`br` or `gzip`: then a text may come packed"),
     ),
     responses(
         (status = 200, description = "The file"),
@@ -60,23 +62,53 @@ pub(crate) async fn show(call: Call<Visitor, NoBody>) -> Result<HttpResponse, Pr
     let version: Version = call.segment("version").parse().map_err(|_| Problem::NoFile)?;
     let path = decoded_path(&call).ok_or(Problem::NoFile)?;
     let file = store::find(pool, caller, &code, &version, &path).await?.ok_or(Problem::NoFile)?;
-    let tag = format!("\"{}\"", file.sha256);
-    if call.header("if-none-match")?.is_some_and(|tags| matches(tags, &tag)) {
-        return Ok(head(StatusCode::NOT_MODIFIED, &file, &tag).finish());
+    let sent = chosen(&call, &file)?;
+    if call.header("if-none-match")?.is_some_and(|tags| matches(tags, &sent.tag)) {
+        return Ok(head(StatusCode::NOT_MODIFIED, &file, &sent).finish());
     }
+    match sent.wanted {
+        Wanted::Whole => body(head(StatusCode::OK, &file, &sent), &call.shared, &sent, 0, sent.size),
+        Wanted::Part { first, last } => {
+            let mut response = head(StatusCode::PARTIAL_CONTENT, &file, &sent);
+            response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{}", sent.size)));
+            body(response, &call.shared, &sent, first, last + 1)
+        }
+        Wanted::Unsatisfiable => Err(Problem::NoRange(sent.size)),
+    }
+}
+
+/// What is sent of a file: itself or a packed form, and how much of it.
+struct Sent {
+    blob: Sha256,
+    form: Option<Encoding>,
+    /// Bytes of the whole form.
+    size: u64,
+    tag: String,
+    wanted: Wanted,
+}
+
+/// Chooses by `Accept-Encoding`, and takes ranges from the file itself: bytes of a packed form alone are of no use.
+fn chosen(call: &Call<Visitor, NoBody>, file: &ServedFile) -> Result<Sent, Problem> {
+    let list = call.list(&header::ACCEPT_ENCODING);
+    let accepted = Accepted::read(list.as_deref());
+    let tag = format!("\"{}\"", file.sha256);
     // A range of another file than the caller thinks is of no use.
     let fits = call.header("if-range")?.is_none_or(|known| known == tag);
     // Ranges are for GET alone (RFC 9110, 14.2): HEAD tells how long the whole is.
-    let asked = call.header("range")?.filter(|_| fits && !call.is_head());
-    match wanted(asked, file.size) {
-        Wanted::Whole => body(head(StatusCode::OK, &file, &tag), &call.shared, &file, 0, file.size),
-        Wanted::Part { first, last } => {
-            let mut response = head(StatusCode::PARTIAL_CONTENT, &file, &tag);
-            response.insert_header((header::CONTENT_RANGE, format!("bytes {first}-{last}/{}", file.size)));
-            body(response, &call.shared, &file, first, last + 1)
+    let asked = call.header("range")?.filter(|_| fits && !call.is_head() && accepted.identity());
+    let wanted = wanted(asked, file.size);
+    let form = match wanted {
+        Wanted::Whole => accepted.choose(file.forms.iter().map(|(form, _)| *form)),
+        Wanted::Part { .. } | Wanted::Unsatisfiable => None,
+    };
+    let packed = file.forms.iter().find(|(known, _)| Some(*known) == form);
+    Ok(match packed {
+        Some((form, size)) => {
+            let tag = format!("\"{}-{form}\"", file.sha256);
+            Sent { blob: file.sha256, form: Some(*form), size: *size, tag, wanted: Wanted::Whole }
         }
-        Wanted::Unsatisfiable => Err(Problem::NoRange(file.size)),
-    }
+        None => Sent { blob: file.sha256, form: None, size: file.size, tag, wanted },
+    })
 }
 
 /// The path of the file; `None` when it cannot be one.
@@ -99,21 +131,27 @@ fn matches(tags: &str, tag: &str) -> bool {
     tags.trim() == "*" || tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
-fn head(status: StatusCode, file: &ServedFile, tag: &str) -> HttpResponseBuilder {
+fn head(status: StatusCode, file: &ServedFile, sent: &Sent) -> HttpResponseBuilder {
     let mut response = HttpResponseBuilder::new(status);
     let caching = match file.visibility {
         Visibility::Public => "public, max-age=31536000, immutable",
         Visibility::Private => "private, no-cache",
     };
     response.insert_header((header::CACHE_CONTROL, caching));
-    response.insert_header((header::ETAG, tag));
+    response.insert_header((header::ETAG, sent.tag.as_str()));
     response.insert_header((header::ACCEPT_RANGES, "bytes"));
     response.insert_header((header::CONTENT_TYPE, file.media_type.as_str()));
     if ["text/html", "image/svg+xml", "application/xml"].iter().any(|kind| file.media_type.starts_with(kind)) {
         response.insert_header((HeaderName::from_static("content-security-policy"), SANDBOX));
     }
     if file.visibility == Visibility::Private {
-        response.insert_header((header::VARY, "Authorization"));
+        response.append_header((header::VARY, "Authorization"));
+    }
+    if !file.forms.is_empty() {
+        response.append_header((header::VARY, "Accept-Encoding"));
+    }
+    if let Some(form) = sent.form {
+        response.insert_header((header::CONTENT_ENCODING, form.as_str()));
     }
     response
 }
@@ -123,13 +161,13 @@ fn head(status: StatusCode, file: &ServedFile, tag: &str) -> HttpResponseBuilder
 fn body(
     mut response: HttpResponseBuilder,
     shared: &Shared,
-    file: &ServedFile,
+    sent: &Sent,
     first: u64,
     end: u64,
 ) -> Result<HttpResponse, Problem> {
     let place = shared.downloads.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
     let place = hold(place, shared.config.limits.download_time);
-    let pieces = pieces(shared.pool.clone(), place, file.sha256, first, end);
+    let pieces = pieces(shared.pool.clone(), place, (sent.blob, sent.form), first, end);
     Ok(response.body(SizedStream::new(end - first, pieces)))
 }
 
@@ -147,7 +185,7 @@ fn hold(place: OwnedSemaphorePermit, time: Duration) -> oneshot::Sender<()> {
 fn pieces(
     pool: Pool,
     place: oneshot::Sender<()>,
-    blob: Sha256,
+    (blob, form): (Sha256, Option<Encoding>),
     first: u64,
     end: u64,
 ) -> impl Stream<Item = Result<Bytes, Failure>> {
@@ -157,11 +195,13 @@ fn pieces(
             if at >= end {
                 return Ok(None);
             }
-            let missing =
-                |why: &str| Failure::Corrupt { table: "blob_chunks", row: blob.to_string(), why: why.to_owned() };
+            let missing = |why: &str| Failure::Corrupt { table: "blobs", row: blob.to_string(), why: why.to_owned() };
             let position = i32::try_from(at / CHUNK).map_err(|_| missing("position: too high"))?;
-            let chunk =
-                blobs::store::chunk(&pool, blob, position).await?.ok_or_else(|| missing("a piece is not there"))?;
+            let chunk = match form {
+                None => blobs::store::chunk(&pool, blob, position).await?,
+                Some(form) => blobs::store::form_chunk(&pool, blob, form, position).await?,
+            };
+            let chunk = chunk.ok_or_else(|| missing("a piece is not there"))?;
             let start = usize::try_from(at % CHUNK).unwrap_or(usize::MAX);
             let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
             let stop = chunk.len().min(start.saturating_add(wanted));

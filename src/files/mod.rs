@@ -1,5 +1,6 @@
 //! The files of published versions, as a front-end loads them: immutable, by version.
 
 pub mod api;
+mod negotiation;
 mod range;
 pub mod store;

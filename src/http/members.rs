@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::json::{self, Document, Kind};
-use super::violation::{Expected, FieldError, Violation};
+use super::violation::{Expected, FieldError, Violation, join};
 
 /// A body's members, and what was wrong with those that were taken.
 #[derive(Debug)]
 pub struct Members<'a> {
+    /// Where the object is in the body.
+    path: String,
     left: Vec<(Cow<'a, str>, &'a RawValue)>,
     errors: Vec<FieldError>,
 }
@@ -21,28 +23,47 @@ impl<'a> Members<'a> {
     ///
     /// When the body is no object.
     pub fn of(body: Option<&'a Document>) -> Result<Self, Vec<FieldError>> {
-        let left = body.and_then(|body| json::members(body.root()));
-        let left = left.ok_or_else(|| vec![FieldError::new("", Violation::InvalidType(Expected::Object))])?;
-        Ok(Self { left, errors: Vec::new() })
+        body.and_then(|body| Self::at(String::new(), body.root()))
+            .ok_or_else(|| vec![FieldError::new("", Violation::InvalidType(Expected::Object))])
+    }
+
+    fn at(path: String, value: &'a RawValue) -> Option<Self> {
+        Some(Self { path, left: json::members(value)?, errors: Vec::new() })
+    }
+
+    /// Reads the object that a member is, to its end; `None` after a mistake, or when it is missing and was not `required`.
+    pub fn object<T>(&mut self, name: &str, required: bool, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let Some(value) = self.take(name).filter(|value| required || json::kind(value) != Kind::Null) else {
+            if required {
+                self.refuse(name, Violation::FieldMissing);
+            }
+            return None;
+        };
+        let Some(mut inner) = Self::at(join(&self.path, name), value) else {
+            self.refuse(name, Violation::InvalidType(Expected::Object));
+            return None;
+        };
+        let made = read(&mut inner);
+        inner.finish(made).map_err(|errors| self.errors.extend(errors)).ok()
     }
 
     /// A member that must be there.
-    pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&RawValue) -> Result<T, Violation>) -> Option<T> {
+    pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&'a RawValue) -> Result<T, Violation>) -> Option<T> {
         let Some(value) = self.take(name) else {
-            self.errors.push(FieldError::new(name, Violation::FieldMissing));
+            self.refuse(name, Violation::FieldMissing);
             return None;
         };
         self.read(name, value, read)
     }
 
     /// A member that may be missing.
-    pub fn given<T>(&mut self, name: &str, read: impl FnOnce(&RawValue) -> Result<T, Violation>) -> Option<T> {
+    pub fn given<T>(&mut self, name: &str, read: impl FnOnce(&'a RawValue) -> Result<T, Violation>) -> Option<T> {
         let value = self.take(name)?;
         self.read(name, value, read)
     }
 
     /// A member that may be missing or null.
-    pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&RawValue) -> Result<T, Violation>) -> Option<T> {
+    pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&'a RawValue) -> Result<T, Violation>) -> Option<T> {
         self.nullable(name, read).flatten()
     }
 
@@ -50,7 +71,7 @@ impl<'a> Members<'a> {
     pub fn nullable<T>(
         &mut self,
         name: &str,
-        read: impl FnOnce(&RawValue) -> Result<T, Violation>,
+        read: impl FnOnce(&'a RawValue) -> Result<T, Violation>,
     ) -> Option<Option<T>> {
         let value = self.take(name)?;
         if json::kind(value) == Kind::Null { Some(None) } else { Some(self.read(name, value, read)) }
@@ -62,7 +83,8 @@ impl<'a> Members<'a> {
     ///
     /// Everything that is wrong with the body.
     pub fn finish<T>(mut self, made: Option<T>) -> Result<T, Vec<FieldError>> {
-        let unexpected = |(name, _): (Cow<'_, str>, _)| FieldError::new(name, Violation::NotExpected);
+        let unexpected =
+            |(name, _): (Cow<'_, str>, _)| FieldError::new(join(&self.path, &name), Violation::NotExpected);
         self.errors.extend(self.left.into_iter().map(unexpected));
         made.filter(|_| self.errors.is_empty()).ok_or(self.errors)
     }
@@ -75,10 +97,14 @@ impl<'a> Members<'a> {
     fn read<T>(
         &mut self,
         name: &str,
-        value: &RawValue,
-        read: impl FnOnce(&RawValue) -> Result<T, Violation>,
+        value: &'a RawValue,
+        read: impl FnOnce(&'a RawValue) -> Result<T, Violation>,
     ) -> Option<T> {
-        read(value).map_err(|violation| self.errors.push(FieldError::new(name, violation))).ok()
+        read(value).map_err(|violation| self.refuse(name, violation)).ok()
+    }
+
+    fn refuse(&mut self, name: &str, violation: Violation) {
+        self.errors.push(FieldError::new(join(&self.path, name), violation));
     }
 }
 
@@ -105,6 +131,29 @@ pub fn text(value: &RawValue, most: usize) -> Result<String, Violation> {
 /// When it is none, or does not fit in 63 bits.
 pub fn integer(value: &RawValue) -> Result<i64, Violation> {
     json::integer(value).ok_or(Violation::InvalidType(Expected::Int))
+}
+
+/// A whole number from `least` to `most`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn whole(value: &RawValue, least: i64, most: i64) -> Result<i64, Violation> {
+    match integer(value)? {
+        number if (least..=most).contains(&number) => Ok(number),
+        ..=0 if least == 1 => Err(Violation::TooLow),
+        _ => Err(Violation::OutOfRange(least, most)),
+    }
+}
+
+/// A text that can be parsed; another is none of the choices.
+///
+/// # Errors
+///
+/// When it is no text, or cannot be parsed.
+pub fn parsed<T: std::str::FromStr>(value: &RawValue) -> Result<T, Violation> {
+    let text = json::text(value).ok_or(Violation::InvalidType(Expected::String))?;
+    text.parse().map_err(|_| Violation::NotSupportedChoice)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 pub mod caller;
 pub mod cors;
 pub mod exchange;
-pub mod fields;
 pub mod hal;
 mod held;
 pub mod json;
@@ -15,3 +14,4 @@ pub mod route;
 pub mod shared;
 pub mod upload;
 pub mod violation;
+pub(crate) mod weighted;

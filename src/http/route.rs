@@ -1,5 +1,6 @@
 //! A row of the route table, and the walk of a request through its checks.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
@@ -20,6 +22,7 @@ use super::origin;
 use super::problem::Problem;
 use super::query::Query;
 use super::shared::Shared;
+use super::weighted::weighted;
 use crate::auth::{self, Caller, Refusal};
 use crate::config::Limits;
 
@@ -68,11 +71,18 @@ impl<P, B> Call<P, B> {
         origin::of_request(&self.request, config.public_url.as_ref(), &config.trusted_proxies)
     }
 
-    /// The languages of `Accept-Language`, the most wanted first, at most 16. Several lines count as one list (RFC 9110, 5.3).
+    /// The languages of `Accept-Language`, the most wanted first, at most 16.
     #[must_use]
     pub fn languages(&self) -> Vec<String> {
-        let lines = self.request.headers().get_all(header::ACCEPT_LANGUAGE).filter_map(|value| value.to_str().ok());
-        languages(&lines.collect::<Vec<_>>().join(","))
+        languages(&self.list(&header::ACCEPT_LANGUAGE).unwrap_or_default())
+    }
+
+    /// A header that is a list: several lines count as one (RFC 9110, 5.3). `None` when it is not there.
+    #[must_use]
+    pub fn list(&self, name: &HeaderName) -> Option<String> {
+        let headers = self.request.headers();
+        let lines = || headers.get_all(name).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
+        headers.contains_key(name).then(|| lines().join(","))
     }
 
     /// A header's value when it stands there exactly once and is text.
@@ -91,19 +101,10 @@ impl<P, B> Call<P, B> {
 }
 
 fn languages(accept: &str) -> Vec<String> {
-    let mut wanted: Vec<(u16, &str)> = accept
-        .split(',')
-        .filter_map(|item| {
-            let (tag, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-            let weight: f32 = weight.trim().strip_prefix(['q', 'Q'])?.strip_prefix('=')?.parse().ok()?;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0…1000")]
-            let weight = (weight.clamp(0.0, 1.0) * 1_000.0) as u16;
-            (weight > 0 && tag.trim() != "*").then_some((weight, tag.trim()))
-        })
-        .take(16)
-        .collect();
-    wanted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
-    wanted.into_iter().map(|(_, tag)| tag.to_owned()).collect()
+    let wanted = weighted(accept).filter(|(tag, weight)| *weight > 0 && *tag != "*");
+    let mut wanted: Vec<(&str, u16)> = wanted.take(16).collect();
+    wanted.sort_by_key(|(_, weight)| Reverse(*weight));
+    wanted.into_iter().map(|(tag, _)| tag.to_owned()).collect()
 }
 
 /// What a route does with the body.

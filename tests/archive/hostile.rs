@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use widget_registry::archive::{FindingCode as Code, Limits, inspect};
 
 use super::builder::{Descriptor, Entry, Zip, deflate};
+use super::hostile_cuts::cuts;
 use super::hostile_records as records;
 use super::widget::{MANIFEST, RU, files_with, with_settings, zip, zip_of};
 
@@ -13,8 +14,8 @@ use super::widget::{MANIFEST, RU, files_with, with_settings, zip, zip_of};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Hostile {
-    name: &'static str,
-    bytes: Vec<u8>,
+    pub(super) name: &'static str,
+    pub(super) bytes: Vec<u8>,
     code: Code,
 }
 
@@ -130,9 +131,13 @@ fn sizes() -> Vec<Hostile> {
     let padded: Vec<u8> =
         deflate(b"x").0.into_iter().chain(b"hidden bytes behind the stream".iter().copied()).collect();
     let length = u32::try_from(padded.len()).unwrap();
+    let one_more = |entry: Entry| plus(entry.both(|header| header.packed += 1).with(|entry| entry.data.push(0)));
     // A stored block that is not the last one, and no other block.
     let unended = Entry::stored("a", b"x").both(|header| (header.method, header.packed) = (8, 6)).with(|entry| {
         entry.data = b"\0\x01\0\xFE\xFFx".to_vec();
+    });
+    let cut = file().both(|header| header.packed -= 1).with(|entry| {
+        entry.data.pop();
     });
     let trailing = Entry::deflated("a", b"x").with(|entry| entry.data = padded).both(|header| header.packed = length);
     vec![
@@ -144,6 +149,9 @@ fn sizes() -> Vec<Hostile> {
         hostile("one byte more", plus(file().both(|header| header.unpacked += 1)), Code::EntrySize),
         hostile("stored with two sizes", plus(stored_size), Code::EntrySize),
         hostile("bytes behind the stream", plus(trailing), Code::EntrySize),
+        hostile("one byte behind the stream", one_more(file()), Code::EntrySize),
+        hostile("one byte behind stored bytes", one_more(Entry::stored("a", b"stored")), Code::EntrySize),
+        hostile("stream without its last byte", plus(cut), Code::EntryCorrupt),
         hostile("stream without its end", plus(unended), Code::EntryCorrupt),
         hostile("another checksum", plus(file().both(|header| header.crc ^= 1)), Code::EntryChecksum),
         hostile("broken stream", plus(file().with(|entry| entry.data.fill(0xFF))), Code::EntryCorrupt),
@@ -204,9 +212,9 @@ fn many_keys() -> String {
     format!("{{{}}}", keys.join(","))
 }
 
-#[test]
-fn every_hostile_archive_is_refused_with_its_code() {
-    let all: Vec<Hostile> = [
+/// All of them.
+pub(super) fn all() -> Vec<Hostile> {
+    let tables = [
         names(),
         kinds(),
         records::headers(),
@@ -215,11 +223,15 @@ fn every_hostile_archive_is_refused_with_its_code() {
         records::end_records(),
         sizes(),
         json(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    assert!(all.len() >= 100, "{}", all.len());
+        cuts(),
+    ];
+    tables.into_iter().flatten().collect()
+}
+
+#[test]
+fn every_hostile_archive_is_refused_with_its_code() {
+    let all = all();
+    assert!(all.len() >= 130, "{}", all.len());
     let mut wrong = Vec::new();
     for Hostile { name, bytes, code } in all {
         let start = Instant::now();

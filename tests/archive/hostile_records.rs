@@ -72,16 +72,21 @@ pub(super) fn overlaps() -> Vec<Hostile> {
             (entry.ghost, entry.offset) = (true, Some(offset));
         })
     };
+    let local_length = |entry: &Entry| 30 + entry.local.name.len() + entry.data.len();
+    let end = u32::try_from(zip().entries.iter().map(local_length).sum::<usize>()).unwrap();
     let nested = || {
         // The second record lies within the stored bytes of the first.
         let inner = Zip::of([file()]).bytes();
         let outer = Entry::stored("outer.bin", &inner);
-        let start =
-            u32::try_from(zip().entries.iter().map(|e| 30 + e.local.name.len() + e.data.len()).sum::<usize>()).unwrap();
-        let inner_at = start + 30 + 9;
+        let inner_at = end + 30 + 9;
         zip().and(outer).and(file().with(|entry| (entry.ghost, entry.offset) = (true, Some(inner_at)))).bytes()
     };
+    // A local header whose name and extra fields reach past the archive's end, where the next entry claims to be.
+    let endless = zip().and(ghost("a.txt", end)).and(ghost("b.txt", 9_999_999)).with(|zip| {
+        zip.before_directory = [b"PK\x03\x04".as_slice(), &[0; 22], &[0xFF; 4]].concat();
+    });
     vec![
+        hostile("a name without an end", endless.bytes(), Code::EntryOverlap),
         hostile("one record for two entries", zip().and(ghost("copy.json", 0)).bytes(), Code::EntryOverlap),
         hostile("a record within a record", nested(), Code::EntryOverlap),
         hostile("an offset into data", zip().and(ghost("copy.json", 40)).bytes(), Code::EntryOverlap),

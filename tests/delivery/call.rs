@@ -53,8 +53,8 @@ fn the_widget_is_called_with_token_data_and_return_url() {
                 assert_eq!(heard.header("content-type"), "application/x-www-form-urlencoded");
                 let pairs: Vec<(String, String)> = form_urlencoded::parse(&heard.body).into_owned().collect();
                 let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-                assert_eq!(names, ["token", "data[text]", "data[list][0]", "return_url"]);
-                assert_eq!(pairs[1].1, "a&b");
+                assert_eq!(names, ["token", "data[list][0]", "data[text]", "return_url"]);
+                assert_eq!(pairs[2].1, "a&b");
                 (pairs[0].1.clone(), pairs[3].1.clone())
             };
             assert_eq!(return_url, opened["return_url"].as_str().unwrap());

@@ -129,9 +129,9 @@ fn what_is_refused() {
         let engine = engine_of(app).await;
         for (body, errors) in [
             (json!({"max": 0}), vec!["TooLow max"]),
-            (json!({"max": 101}), vec!["NotSupportedChoice max"]),
-            (json!({"wait_seconds": -1, "max": "1"}), vec!["InvalidType max", "TooLow wait_seconds"]),
-            (json!({"wait_seconds": 61, "x": 1}), vec!["NotSupportedChoice wait_seconds", "NotExpected x"]),
+            (json!({"max": 101}), vec!["OutOfRange max"]),
+            (json!({"wait_seconds": -1, "max": "1"}), vec!["InvalidType max", "OutOfRange wait_seconds"]),
+            (json!({"wait_seconds": 61, "x": 1}), vec!["OutOfRange wait_seconds", "NotExpected x"]),
             (json!([]), vec!["InvalidType "]),
         ] {
             let answer = engine.post("/registry/v1/deliveries/lease", &body.to_string()).await;
@@ -144,7 +144,7 @@ fn what_is_refused() {
             (
                 "nack",
                 json!({"reason": "", "retry_after_seconds": 3601}),
-                vec!["FieldMissing lease_token", "NotBlank reason", "NotSupportedChoice retry_after_seconds"],
+                vec!["FieldMissing lease_token", "NotBlank reason", "OutOfRange retry_after_seconds"],
             ),
         ] {
             let answer = engine.post(&format!("/registry/v1/deliveries/5/{path}"), &body.to_string()).await;

@@ -439,8 +439,8 @@ fn both_sides_meet_at_a_registry() {
     let integration = block_on(publisher.post("/registry/v1/integrations", r#"{"name":"Orders"}"#)).json();
     let (client, secret) = (integration["client_uuid"].as_str().unwrap(), integration["secret"].as_str().unwrap());
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/widgets/demo_bot_step");
-    let published = command().args(["publish", "--client-uuid", client, "--code", "my_step", sample]).output().unwrap();
-    assert!(published.status.success(), "{published:?}");
+    let sent = command().args(["publish", "--client-uuid", client, "--code", "my_step", sample]).output().unwrap();
+    assert!(sent.status.success(), "{sent:?}");
 
     let blocks = r#"[{"handler":"show","params":{"type":"text","value":"Found it."}}]"#;
     let answer = [

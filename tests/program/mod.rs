@@ -4,7 +4,7 @@ mod bot;
 mod commands;
 mod remote;
 mod serve;
-mod server;
+pub(crate) mod server;
 mod survival;
 mod uploads;
 mod validate;

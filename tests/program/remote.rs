@@ -1,10 +1,14 @@
 //! The commands that ask a server: dry runs, versions, yanking, installs.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Output;
 
+use nix::pty::{OpenptyResult as Pty, openpty};
 use tempfile::TempDir;
+use widget_registry::archive;
+use widget_registry::digest::Sha256;
 
 use super::server::{Server, block_on, folder, program};
 use crate::support::{Claims, Sample};
@@ -97,6 +101,42 @@ fn timeless(line: &str) -> String {
         }
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// What a command writes to a terminal that is its standard error.
+fn on_terminal(registry: &Registry, arguments: &[&str]) -> String {
+    let Pty { master, slave } = openpty(None, None).unwrap();
+    let reading = std::thread::spawn(move || {
+        let (mut text, mut master) = (Vec::new(), fs::File::from(master));
+        // It ends with an error when nobody can write any more.
+        let _ = master.read_to_end(&mut text);
+        String::from_utf8(text).unwrap()
+    });
+    let mut command = program();
+    command.env("WIDGET_REGISTRY_TOKEN", &registry.token).env("WIDGET_REGISTRY_SERVER", &registry.server.url);
+    command.current_dir(registry.home.path()).args(arguments).stderr(slave);
+    command.output().unwrap();
+    // It holds the last end of the terminal that can be written to.
+    drop(command);
+    reading.join().unwrap()
+}
+
+#[test]
+fn a_terminal_shows_how_far_an_upload_is() {
+    let registry = Registry::start();
+    let mut files = old().files();
+    files.push(("data.bin".to_owned(), (0_u64..40_000).flat_map(|n| Sha256::of(&[&n.to_le_bytes()]).0).collect()));
+    fs::write(registry.home.path().join("evolving.zip"), archive::pack(&files).unwrap()).unwrap();
+    for arguments in [["publish", "--dry-run", "evolving.zip"].as_slice(), &["publish", "evolving.zip"]] {
+        let shown = on_terminal(&registry, arguments);
+        let lines: Vec<&str> = shown.split("\r\u{1b}[K").collect();
+        assert!(lines.len() > 10 && lines[0].is_empty() && lines[lines.len() - 1].is_empty(), "{shown:?}");
+        assert!(lines[1].starts_with("evolving.zip [=  ") && lines[1].contains("] 64 KiB of 1.2 MiB"), "{shown:?}");
+        assert_eq!(lines[lines.len() - 2], format!("evolving.zip [{}] 1.2 MiB of 1.2 MiB", "=".repeat(24)));
+    }
+    // The same archive, where nobody watches.
+    assert_eq!(registry.run(&["publish", "evolving.zip"]).stderr, b"");
+    assert!(on_terminal(&registry, &["publish", "missing.zip"]).starts_with("missing.zip: "));
 }
 
 #[test]

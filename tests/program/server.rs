@@ -42,7 +42,11 @@ pub struct Server {
 impl Server {
     /// Starts it and waits until it listens; panics with its log when it ends before.
     pub fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut command = program();
+        Self::run(program(), data_dir, arguments)
+    }
+
+    /// The same, of a program that was made ready by the caller.
+    pub fn run(mut command: Command, data_dir: &Path, arguments: &[&str]) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = child.stderr.take().unwrap();

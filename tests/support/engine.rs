@@ -38,7 +38,7 @@ pub struct Engine {
 }
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// A server that answers every request with this status.
@@ -85,7 +85,7 @@ async fn converse(mut stream: TcpStream, tell: mpsc::UnboundedSender<Heard>, scr
 
 /// The next request of a connection; `None` when it was closed.
 async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Heard> {
-    let mut buffer = [0; 16_384];
+    let mut buffer = vec![0; 16_384];
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap();

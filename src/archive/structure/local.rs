@@ -29,7 +29,9 @@ pub(super) fn check<R: Read + Seek>(
     directory_at: u64,
     findings: &mut Findings,
 ) -> io::Result<bool> {
-    let next_starts: Vec<u64> = entries.iter().skip(1).map(|entry| entry.header_at).chain([directory_at]).collect();
+    // An offset past the directory is refused in its turn; until then it must not make room for the entry before.
+    let starts = entries.iter().skip(1).map(|entry| entry.header_at.min(directory_at));
+    let next_starts: Vec<u64> = starts.chain([directory_at]).collect();
     let mut expected = 0;
     for (entry, next) in entries.iter_mut().zip(next_starts) {
         if let Err((code, message)) = follows(entry, expected, directory_at) {

@@ -35,7 +35,8 @@ const FORMATS: &[(&[u8], &str)] = &[
 
 /// The name of the format, when it is a known one that is not a zip.
 pub(super) fn other_format(head: &[u8]) -> Option<&'static str> {
-    let tar = head.get(257..262) == Some(b"ustar");
+    // A tar is known by bytes in its midst, which any zip may hold there.
+    let tar = !head.starts_with(LOCAL) && head.get(257..262) == Some(b"ustar");
     let by_start = FORMATS.iter().find(|(start, _)| head.starts_with(start)).map(|(_, name)| *name);
     by_start.or_else(|| tar.then_some("a tar archive"))
 }
@@ -50,6 +51,8 @@ mod tests {
         let mut tar = vec![b'a'; 512];
         tar[257..262].copy_from_slice(b"ustar");
         assert_eq!(other_format(&tar), Some("a tar archive"));
+        tar[..4].copy_from_slice(LOCAL);
+        assert_eq!(other_format(&tar), None);
         assert_eq!(other_format(b"PK\x03\x04"), None);
     }
 }

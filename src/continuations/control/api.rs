@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use crate::continuations::opening::MOST_TIMEOUT;
 use crate::continuations::{ContinueId, close, store};
 use crate::http::caller::{BotEngine, BotParty};
-use crate::http::fields::{self, Fields};
 use crate::http::hal;
+use crate::http::members::{self, Members};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 
@@ -38,9 +38,9 @@ pub struct FailBody {
 )]
 pub(crate) async fn fail(call: Call<BotParty, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
-    let mut members = Fields::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-    let reason = members.required("reason", fields::text(REASON));
-    members.finish().map_err(Problem::Invalid)?;
+    let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let reason = members.required("reason", |value| members::text(value, REASON));
+    members.finish(Some(())).map_err(Problem::Invalid)?;
     if !close::fail_alone(&call.shared.pool, &call.who.0, id, &reason.unwrap_or_default()).await? {
         return Err(Problem::NoContinuation);
     }
@@ -96,9 +96,9 @@ pub struct ExtendedBody {
 )]
 pub(crate) async fn extend(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
-    let mut members = Fields::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-    let seconds = members.required("timeout_seconds", fields::whole(1, MOST_TIMEOUT));
-    members.finish().map_err(Problem::Invalid)?;
+    let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let seconds = members.required("timeout_seconds", |value| members::whole(value, 1, MOST_TIMEOUT));
+    members.finish(Some(())).map_err(Problem::Invalid)?;
     let extended = store::extend(&call.shared.pool, call.who.0.account, id, seconds.unwrap_or(MOST_TIMEOUT)).await?;
     let expires_at = extended.ok_or(Problem::NoContinuation)?;
     hal::json(HttpResponse::Ok(), &ExtendedBody { expires_at })

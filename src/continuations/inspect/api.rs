@@ -11,9 +11,9 @@ use crate::continuations::api::EntityBody;
 use crate::continuations::store::{self, Continuation};
 use crate::continuations::{BotType, ContinueId, State, placeholders};
 use crate::http::caller::BotEngine;
-use crate::http::fields::Fields;
 use crate::http::hal;
 use crate::http::json;
+use crate::http::members::Members;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::route::{Call, Json, NoBody, Usual};
@@ -175,13 +175,13 @@ pub struct TextBody {
     ),
 )]
 pub(crate) async fn render(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    let mut members = Fields::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let text = members.required("text", |value| match json::text(value) {
         None => Err(Violation::InvalidType(Expected::String)),
         Some(text) if text.chars().count() > TEXT => Err(Violation::TooLong(TEXT)),
         Some(text) => Ok(text),
     });
-    members.finish().map_err(Problem::Invalid)?;
+    members.finish(Some(())).map_err(Problem::Invalid)?;
     let text = text.unwrap_or_default();
     if text.matches("{{").count() > PLACEHOLDERS {
         return Err(Problem::Invalid(vec![FieldError::new("text", Violation::TooMany(PLACEHOLDERS))]));

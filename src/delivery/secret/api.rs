@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::WebhookSecret;
 use super::store;
 use crate::http::caller::BotEngine;
-use crate::http::fields::{self, Fields};
 use crate::http::hal;
+use crate::http::members::{self, Members};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 
@@ -67,9 +67,9 @@ pub struct SecretBody {
 pub(crate) async fn replace(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let mut keep = None;
     if call.body.document.is_some() {
-        let mut members = Fields::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-        keep = members.optional("keep_old_seconds", fields::whole(0, KEEP_LONGEST));
-        members.finish().map_err(Problem::Invalid)?;
+        let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+        keep = members.optional("keep_old_seconds", |value| members::whole(value, 0, KEEP_LONGEST));
+        members.finish(Some(())).map_err(Problem::Invalid)?;
     }
     let keep = Duration::from_secs(keep.unwrap_or(KEEP).unsigned_abs());
     let secret = WebhookSecret::generate(&call.shared.ids);
