@@ -21,6 +21,7 @@
 //! | [`integrations`] | OAuth integrations: their addresses and secrets |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
+//! | [`bot`] | playing a bot: its flow, and the machine that runs it |
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
@@ -33,6 +34,7 @@ pub mod archive;
 pub mod auth;
 pub mod background;
 pub mod blobs;
+pub mod bot;
 pub mod catalogue;
 pub mod cli;
 pub mod config;

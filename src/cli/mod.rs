@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Loaded, Sources};
 
+mod bot;
 mod demo;
 mod excerpt;
 mod findings;
@@ -49,6 +50,7 @@ enum Command {
     Versions(versions::Versions),
     Yank(yank::Yank),
     Installs(installs::Installs),
+    Bot(bot::Bot),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -139,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Versions(command) => command.run(),
         Command::Yank(command) => command.run(),
         Command::Installs(command) => command.run(),
+        Command::Bot(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

@@ -28,6 +28,7 @@ fn help_names_every_command_and_what_it_does() {
         "versions",
         "yank",
         "installs",
+        "bot",
         "migrate",
         "healthcheck",
         "openapi",
