@@ -13,11 +13,13 @@ use tokio::task::JoinHandle;
 
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
 use crate::background::Background;
+use crate::catalogue::listing;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::embedded::{Cluster, EmbeddedError};
 use crate::database::{self, ConnectError, Connected};
 use crate::http::shared::Shared;
+use crate::installs::counts;
 use crate::routes;
 use crate::sources::{Clock, Identifiers};
 
@@ -169,8 +171,13 @@ impl App {
 }
 
 /// What goes on beside the requests.
-fn work_beside(_shared: &Arc<Shared>) -> Background {
-    Background::default()
+fn work_beside(shared: &Arc<Shared>) -> Background {
+    let mut background = Background::default();
+    let pool = shared.pool.clone();
+    background.start("installs are counted", move |stop| counts::keep(pool.clone(), stop));
+    let pool = shared.pool.clone();
+    background.start("listings are renewed", move |stop| listing::renew_all(pool.clone(), stop));
+    background
 }
 
 fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, web};
 
+use crate::catalogue::search::api as search;
 use crate::catalogue::versions::api as versions;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
@@ -25,7 +26,9 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::DELETE, "/api/v4/widgets/{code}",                                 v4::uninstall::uninstall),
         Route::new(Method::POST,   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",     v4::continue_bot::continue_bot),
 
+        Route::new(Method::GET,    "/registry/v1/widgets",                                   search::list),
         Route::new(Method::POST,   "/registry/v1/widgets",                                   catalogue::api::publish_widget),
+        Route::new(Method::GET,    "/registry/v1/widgets/{code}",                            search::show),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions",                   versions::list),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions/{version}",         versions::show),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),

@@ -19,9 +19,9 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("database", &["config", "data_dir"]),
     ("http", &["auth", "config", "database", "sources"]),
     ("blobs", &["archive", "database", "digest"]),
-    ("catalogue", &["archive", "auth", "blobs", "database", "digest", "http"]),
+    ("catalogue", &["archive", "auth", "background", "blobs", "database", "digest", "http"]),
     ("files", &["archive", "auth", "blobs", "catalogue", "database", "digest", "http"]),
-    ("installs", &["archive", "auth", "catalogue", "config", "database", "http"]),
+    ("installs", &["archive", "auth", "background", "catalogue", "config", "database", "http"]),
     ("ratings", &["archive", "auth", "catalogue", "database", "http"]),
     ("continuations", &["archive", "auth", "catalogue", "database", "digest", "http", "installs"]),
     ("v4", &["archive", "auth", "catalogue", "config", "continuations", "database", "digest", "http", "installs"]),
@@ -29,7 +29,10 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("openapi", &["catalogue", "continuations", "files", "health", "http", "installs", "ratings", "routes", "v4"]),
     ("routes", &["catalogue", "continuations", "files", "health", "http", "installs", "openapi", "ratings", "v4"]),
     ("telemetry", &["config"]),
-    ("app", &["auth", "background", "config", "data_dir", "database", "http", "routes", "sources"]),
+    (
+        "app",
+        &["auth", "background", "catalogue", "config", "data_dir", "database", "http", "installs", "routes", "sources"],
+    ),
     (
         "cli",
         &[

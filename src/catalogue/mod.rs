@@ -1,7 +1,9 @@
 //! The catalogue: which widgets exist, in which version, whose they are, and what their settings look like.
 
 pub mod api;
+pub mod listing;
 pub mod publish;
+pub mod search;
 pub mod store;
 pub mod template;
 pub mod versions;

@@ -5,11 +5,12 @@ use super::table::check;
 use crate::support::{Raw, TestApp, test};
 
 /// Addresses, and what they take.
-const ADDRESSES: [(&str, &str); 16] = [
+const ADDRESSES: [(&str, &str); 17] = [
     ("/api/v4/widgets", "GET, HEAD, OPTIONS"),
     ("/api/v4/widgets/every", "GET, POST, DELETE, HEAD, OPTIONS"),
     ("/api/v4/salesbot/77/continue/1", "POST, OPTIONS"),
-    ("/registry/v1/widgets", "POST, OPTIONS"),
+    ("/registry/v1/widgets", "GET, POST, HEAD, OPTIONS"),
+    ("/registry/v1/widgets/every", "GET, HEAD, OPTIONS"),
     ("/registry/v1/widgets/every/versions", "GET, HEAD, OPTIONS"),
     ("/registry/v1/widgets/every/versions/1.0.0", "GET, HEAD, OPTIONS"),
     ("/registry/v1/widgets/every/versions/1.0.0/yank", "POST, OPTIONS"),

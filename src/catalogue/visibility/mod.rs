@@ -2,6 +2,7 @@
 
 pub mod store;
 
+use super::listing;
 use super::widget::{Owner, Visibility};
 use crate::archive::WidgetCode;
 use crate::database::{Failure, Pool};
@@ -47,6 +48,7 @@ pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visib
         }
     }
     store::set_visibility(&mut transaction, widget.id, wanted).await?;
+    listing::write(&mut transaction, widget.id).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(())
 }
