@@ -16,6 +16,7 @@ mod findings;
 mod folder;
 mod healthcheck;
 mod installs;
+mod list;
 mod migrate;
 mod openapi;
 mod plan;
@@ -45,6 +46,7 @@ enum Command {
     Token(token::Token),
     Validate(validate::Validate),
     Publish(publish::Publish),
+    List(list::List),
     Versions(versions::Versions),
     Yank(yank::Yank),
     Installs(installs::Installs),
@@ -135,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Publish(command) => command.run(),
+        Command::List(command) => command.run(),
         Command::Versions(command) => command.run(),
         Command::Yank(command) => command.run(),
         Command::Installs(command) => command.run(),
