@@ -17,7 +17,7 @@ WITH numbered AS (
     convert_to(json_build_object('widget', json_build_object('version', w.current_version), 'locations',
       CASE WHEN n.n % 4 = 0 THEN '["settings","lcard-1","digital_pipeline"]'::json ELSE '["settings"]'::json END)::text, 'UTF8'),
     json_build_array(json_build_object('key', 'login', 'name', json_build_object('fallback', 'settings.login', 'texts',
-      json_build_array(json_build_array('en', 'Login'))), 'type', CASE WHEN n.n % 5 = 0 THEN 'pass' ELSE 'text' END, 'is_required', true)),
+      json_build_array(json_build_array('en', 'Login'))), 'type', CASE WHEN n.n % 5 = 1 THEN 'pass' ELSE 'text' END, 'is_required', true)),
     json_build_object(
       'name', json_build_object('fallback', 'widget.name', 'texts', json_build_array(json_build_array('en', n.name))),
       'description', json_build_object('fallback', 'widget.description', 'texts', json_build_array(json_build_array('en', n.long))),
@@ -33,7 +33,7 @@ SELECT w.id, w.visibility = 'public', w.created_at, lower(n.name), w.rating_tent
       THEN ARRAY[':location=settings', ':location=lcard-1', ':location=lcard', ':location=digital_pipeline', ':dp=true']
       ELSE ARRAY[':location=settings', ':dp=false'] END
     || CASE WHEN w.visibility = 'public' THEN ARRAY[':public'] ELSE ARRAY[]::text[] END
-    || ARRAY[':lead_source=false', CASE WHEN n.n % 5 = 0 THEN ':setting_type=pass' ELSE ':setting_type=text' END]),
+    || ARRAY[':lead_source=false', CASE WHEN n.n % 5 = 1 THEN ':setting_type=pass' ELSE ':setting_type=text' END]),
   CASE WHEN n.n % 4 = 0 THEN ARRAY['settings', 'lcard-1', 'digital_pipeline'] ELSE ARRAY['settings'] END,
-  CASE WHEN n.n % 5 = 0 THEN ARRAY['pass'] ELSE ARRAY['text'] END
+  CASE WHEN n.n % 5 = 1 THEN ARRAY['pass'] ELSE ARRAY['text'] END
 FROM widgets w JOIN numbered n ON n.code = w.code

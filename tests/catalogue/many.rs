@@ -50,7 +50,7 @@ fn long_lists_are_complete_and_in_order() {
             ("q=слово7", "n % 50 = 7"),
             ("q=number2499", "n = 2499"),
             ("q=nothing", "false"),
-            ("dp=true&setting_type=pass", "n % 20 = 0"),
+            ("dp=true&setting_type=pass", "n % 20 = 16"),
             ("location=lcard&q=branch16", "n % 20 = 16"),
             ("installed=true&q=branch10", "installed AND n % 20 = 10"),
             ("installed=false&q=branch10", "NOT installed AND n % 20 = 10"),

@@ -3,7 +3,8 @@
 //! What a caller sees has two parts. What is near, that is own or installed, is little and is read whole. What is public is much, and is
 //! found in one of two ways:
 //!
-//! 1. The index of the order is walked for 1,000 widgets, and those that match are taken. What many widgets have is found in these.
+//! 1. The index of the order is walked for 1,000 widgets, and those that match are taken. What many widgets have is found in these. When
+//!    these give a quarter of the page, walking on to 4,000 is likely to give the rest.
 //! 2. When that was not enough, few widgets match: then all that do are gathered by the index of terms, and sorted.
 //!
 //! So neither a word that every widget has nor one that none has is looked for in all of them. The parts are kept from being planned as
@@ -60,7 +61,7 @@ pub struct Entry {
     pub is_installed: bool,
 }
 
-/// What [`entry`] reads, from `widgets w`, and the tables that are joined with it for the caller in $1 and $2. What a caller does not
+/// What the function of this name reads, from `widgets w`, and the tables that are joined with it for the caller in $1 and $2. What a caller does not
 /// see is left out here once more, by the rule itself.
 macro_rules! entry {
     () => {
@@ -85,6 +86,21 @@ macro_rules! seen {
     };
 }
 
+/// The public widgets that fit among the next so many of an order; none unless a condition is met.
+macro_rules! walk {
+    (key: $key:literal, place: $place:literal, past: $past:literal, order: $order:literal, when: $when:literal, most: $most:literal) => {
+        concat!(
+            "SELECT widget_id, key FROM ( \
+               SELECT l.widget_id, l.", $key, " AS key, l.terms FROM widget_listings l \
+               WHERE $10 AND ", $when, " AND l.is_public AND l.published_at IS NOT NULL \
+                 AND (l.", $key, ", l.widget_id) ", $past, " (", $place, ", $5) \
+                 AND l.widget_id NOT IN (SELECT widget_id FROM near WHERE (own AND NOT $7) OR (installed AND NOT $8)) \
+               ORDER BY l.", $key, $order, ", l.widget_id", $order, " LIMIT ", $most, ") AS walked \
+             WHERE $3::text IS NULL OR terms @@ $3::text::tsquery ORDER BY key", $order, ", widget_id", $order, " LIMIT $6 "
+        )
+    };
+}
+
 /// The statement of a page. Parameters: account, user, terms, key and number of the place, count, mine, installed, public, wide,
 /// public terms.
 macro_rules! page {
@@ -102,22 +118,24 @@ macro_rules! page {
                  AND ($9::boolean IS NULL OR l.is_public = $9) AND NOT ($10 AND l.is_public) \
                  AND ($3::text IS NULL OR l.terms @@ $3::text::tsquery) \
                ORDER BY l.", $key, $order, ", l.widget_id", $order, " LIMIT $6 \
-             ), found_walking AS MATERIALIZED ( \
-               SELECT widget_id, key FROM ( \
-                 SELECT l.widget_id, l.", $key, " AS key, l.terms FROM widget_listings l \
-                 WHERE $10 AND l.is_public AND l.published_at IS NOT NULL AND (l.", $key, ", l.widget_id) ", $past, " (", $place, ", $5) \
-                   AND l.widget_id NOT IN (SELECT widget_id FROM near WHERE (own AND NOT $7) OR (installed AND NOT $8)) \
-                 ORDER BY l.", $key, $order, ", l.widget_id", $order, " LIMIT 1000) AS walked \
-               WHERE $3::text IS NULL OR terms @@ $3::text::tsquery ORDER BY key", $order, ", widget_id", $order, " LIMIT $6 \
-             ), matching AS MATERIALIZED ( \
+             ), found_walking AS MATERIALIZED ( ",
+            walk!(key: $key, place: $place, past: $past, order: $order, when: "true", most: "1000"),
+            "), found_further AS MATERIALIZED ( ",
+            walk!(
+                key: $key, place: $place, past: $past, order: $order,
+                when: "(SELECT count(*) FROM found_walking) BETWEEN greatest($6 / 4, 1) AND $6 - 1", most: "4000"
+            ),
+            "), matching AS MATERIALIZED ( \
                SELECT l.widget_id, l.", $key, " AS key FROM widget_listings l WHERE $10 AND $11::text IS NOT NULL \
-                 AND (SELECT count(*) FROM found_walking) < $6 AND l.terms @@ $11::text::tsquery \
+                 AND (SELECT count(*) FROM found_walking) < $6 AND (SELECT count(*) FROM found_further) < $6 \
+                 AND l.terms @@ $11::text::tsquery \
              ), gathered AS MATERIALIZED ( \
                SELECT widget_id, key FROM matching WHERE (key, widget_id) ", $past, " (", $place, ", $5) \
                  AND widget_id NOT IN (SELECT widget_id FROM near WHERE (own AND NOT $7) OR (installed AND NOT $8)) \
                ORDER BY key", $order, ", widget_id", $order, " LIMIT $6 \
              ), page AS MATERIALIZED ( \
                SELECT widget_id, key FROM found_near UNION SELECT widget_id, key FROM found_walking \
+               UNION SELECT widget_id, key FROM found_further \
                UNION SELECT widget_id, key FROM gathered ORDER BY key", $order, ", widget_id", $order, " LIMIT $6 \
              ) SELECT ", $as_text, " AS key, ", entry!(), " FROM page JOIN widgets w ON w.id = page.widget_id", joined!(),
             "WHERE ", seen!(), "ORDER BY page.key", $order, ", page.widget_id", $order
