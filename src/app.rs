@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
 use crate::background::Background;
+use crate::catalogue::listing;
 use crate::config::Config;
 use crate::continuations::calls::WidgetCalls;
 use crate::continuations::sweep;
@@ -22,6 +23,7 @@ use crate::database::{self, ConnectError, Connected};
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
+use crate::installs::counts;
 use crate::outgoing::{Client, ClientError};
 use crate::routes;
 use crate::sources::{Clock, Identifiers, Secrets};
@@ -203,6 +205,10 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     background.start("old deliveries", move |stop| history::remove_old(pool.clone(), retention, stop));
     let (pool, keep) = (shared.pool.clone(), config.keep.continuations);
     background.start("old records", move |stop| sweep::remove_old(pool.clone(), keep, stop));
+    let pool = shared.pool.clone();
+    background.start("installs are counted", move |stop| counts::keep(pool.clone(), stop));
+    let pool = shared.pool.clone();
+    background.start("listings are renewed", move |stop| listing::renew_all(pool.clone(), stop));
     Ok(background)
 }
 

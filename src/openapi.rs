@@ -53,6 +53,8 @@ struct ProblemModel {
         crate::v4::continue_bot::continue_bot,
         crate::catalogue::api::publish_widget,
         crate::catalogue::api::set_visibility,
+        crate::catalogue::search::api::list,
+        crate::catalogue::search::api::show,
         crate::catalogue::versions::api::list,
         crate::catalogue::versions::api::show,
         crate::catalogue::versions::api::yank,
@@ -97,6 +99,7 @@ struct ProblemModel {
     components(schemas(ProblemModel)),
     tags(
         (name = "widgets", description = "The five methods of the API v4, for its unchanged clients"),
+        (name = "catalogue", description = "The catalogue for people: search, filters, order"),
         (name = "publishing", description = "Publishing widgets"),
         (name = "files", description = "The files of published versions, for front-ends"),
         (name = "ratings", description = "Votes on installed widgets"),

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, web};
 use crate::catalogue::deletion::api as deletion;
 use crate::catalogue::deprecation::api as deprecation;
 use crate::catalogue::ownership::api as ownership;
+use crate::catalogue::search::api as search;
 use crate::catalogue::versions::api as versions;
 use crate::catalogue::visibility::api as visibility;
 use crate::continuations::control::api as control;
@@ -33,8 +34,10 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::DELETE, "/api/v4/widgets/{code}",                                 v4::uninstall::uninstall),
         Route::new(Method::POST,   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",     v4::continue_bot::continue_bot),
 
+        Route::new(Method::GET,    "/registry/v1/widgets",                                   search::list),
         Route::new(Method::POST,   "/registry/v1/widgets",                                   catalogue::api::publish_widget),
         Route::new(Method::DELETE, "/registry/v1/widgets/{code}",                            deletion::remove),
+        Route::new(Method::GET,    "/registry/v1/widgets/{code}",                            search::show),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions",                   versions::list),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions/{version}",         versions::show),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),

@@ -17,6 +17,7 @@ mod findings;
 mod folder;
 mod healthcheck;
 mod installs;
+mod list;
 mod migrate;
 mod openapi;
 mod plan;
@@ -47,6 +48,7 @@ enum Command {
     Token(token::Token),
     Validate(validate::Validate),
     Publish(publish::Publish),
+    List(list::List),
     Versions(versions::Versions),
     Yank(yank::Yank),
     Installs(installs::Installs),
@@ -138,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Publish(command) => command.run(),
+        Command::List(command) => command.run(),
         Command::Versions(command) => command.run(),
         Command::Yank(command) => command.run(),
         Command::Installs(command) => command.run(),

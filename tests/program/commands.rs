@@ -25,6 +25,7 @@ fn help_names_every_command_and_what_it_does() {
         "token",
         "validate",
         "publish",
+        "list",
         "versions",
         "yank",
         "installs",
