@@ -18,7 +18,7 @@ use widget_registry::archive;
 use widget_registry::auth::{AccountId, Issue, Role, Scope, UserId};
 use widget_registry::config::{Config, Sources};
 use widget_registry::database::Pool;
-use widget_registry::sources::{Clock, Identifiers};
+use widget_registry::sources::{Clock, Identifiers, Secrets};
 
 /// Inserts widgets of the numbers from `$1` to `$2`.
 const FILL: &str = include_str!("fill.sql");
@@ -150,7 +150,8 @@ impl Service {
         let flags =
             BTreeMap::from([("listen", "127.0.0.1:0".to_owned()), ("data_dir", data_dir), ("workers", "1".to_owned())]);
         let sources = Sources { flags, environment: BTreeMap::new(), file: toml::Table::new() };
-        let app = App::start(Config::read(sources).config?, Clock::system(), Identifiers::random()).await?;
+        let app = App::start(Config::read(sources).config?, Clock::system(), Identifiers::random(), Secrets::random())
+            .await?;
         let issue = Issue {
             account: AccountId::new(5_000_000).context("an account")?,
             user: UserId::new(7).context("a user")?,
