@@ -24,6 +24,7 @@ use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
 use crate::installs::counts;
+use crate::monitoring;
 use crate::outgoing::{Client, ClientError};
 use crate::routes;
 use crate::sources::{Clock, Identifiers, Secrets};
@@ -195,6 +196,7 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
         }),
+        metrics: shared.metrics.clone(),
         at_once: config.limits.outgoing_calls,
     });
     background.start("deliveries", move |stop| worker.clone().run(stop));
@@ -209,6 +211,8 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     background.start("installs are counted", move |stop| counts::keep(pool.clone(), stop));
     let pool = shared.pool.clone();
     background.start("listings are renewed", move |stop| listing::renew_all(pool.clone(), stop));
+    let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
+    background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
     Ok(background)
 }
 

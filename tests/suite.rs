@@ -30,6 +30,7 @@ mod install_counts;
 mod integrations;
 mod lead_source;
 mod limits;
+mod metrics;
 mod migrations;
 mod ownership;
 mod packed_files;
