@@ -21,6 +21,7 @@ mod cors;
 mod deletion;
 mod delivery;
 mod deprecation;
+mod durability;
 mod embedded;
 mod explain;
 mod files;
