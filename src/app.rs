@@ -118,7 +118,7 @@ impl App {
         let listener = TcpListener::bind(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let Connected { pool, cluster } = database::connect(&config, &data_dir).await?;
-        let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids, secrets));
+        let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids, secrets, address));
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
         let background = work_beside(&shared)?;

@@ -41,7 +41,7 @@ pub(super) async fn prepare(app: &App) -> anyhow::Result<String> {
         issue(app, &Issue { account, user, role: Role::User, client: None, scopes: Vec::new(), lifetime: LIFETIME })?;
     let caller = Caller { account, user: admin, role: Role::Admin, client: None, scopes: [Scope::Bots].into() };
     let url = format!("http://{}", app.address);
-    let continue_path = wait(app, &caller, &url).await?;
+    let continue_path = wait(app, &caller).await?;
     Ok(instructions(&url, &admin_token, &user_token, &continue_path))
 }
 
@@ -91,7 +91,7 @@ fn issue(app: &App, issue: &Issue) -> anyhow::Result<String> {
 }
 
 /// Lets a bot wait for a sample, so that there is something to continue; returns the path.
-async fn wait(app: &App, caller: &Caller, url: &str) -> anyhow::Result<String> {
+async fn wait(app: &App, caller: &Caller) -> anyhow::Result<String> {
     let pool = &app.shared.pool;
     let code = BOT_WIDGET.parse().map_err(|error| anyhow!("{error}"))?;
     let seen = installs::store::visible(pool, caller, &code).await?.context("the sample for bots is not there")?;
@@ -106,7 +106,7 @@ async fn wait(app: &App, caller: &Caller, url: &str) -> anyhow::Result<String> {
         callback_url: None,
         request: None,
     };
-    let opened = store::open(pool, caller.account, bot, seen.widget.id, &opening, url).await?;
+    let opened = store::open(pool, caller.account, bot, seen.widget.id, &opening, None).await?;
     let (id, _) = opened.context("a record without a reference is always opened")?;
     Ok(format!("/api/v4/salesbot/77/continue/{id}"))
 }

@@ -201,14 +201,25 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
         ));
     }
     if let Some(request) = &opening.request {
+        if !calls::store::may_order(pool, caller.account, seen.widget.id).await? {
+            return Err(Problem::Conflict(
+                "The account must install the widget before its server is called".to_owned(),
+            ));
+        }
         call_can_be_made(pool, seen.widget.client_uuid, request).await?;
+        if call.shared.own_origin.is_none() {
+            let why =
+                "The service does not know its own address, which a call is signed with; its operator sets public_url";
+            return Err(Problem::Conflict(why.to_owned()));
+        }
     }
     let origin = call.origin();
+    let signed = call.shared.own_origin.as_deref();
     let answer = |status, id: ContinueId, expires_at, state| {
         let return_url = bot.return_url(&origin, id);
         hal::json(HttpResponseBuilder::new(status), &OpenedBody { continue_id: id.0, return_url, expires_at, state })
     };
-    if let Some((id, expires_at)) = store::open(pool, caller.account, bot, seen.widget.id, &opening, &origin).await? {
+    if let Some((id, expires_at)) = store::open(pool, caller.account, bot, seen.widget.id, &opening, signed).await? {
         if opening.request.is_some() {
             call.shared.bell.ring();
         }

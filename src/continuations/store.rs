@@ -125,7 +125,7 @@ pub(super) fn continuation(row: &PgRow) -> Result<Continuation, Failure> {
 }
 
 /// Opens a record and orders the call to the widget, and tells the record's number and deadline; `None` when the bot has one with
-/// the same reference, or the widget was deleted meanwhile. `origin` is what links begin with.
+/// the same reference, or the widget was deleted meanwhile. `origin` is what the service signs as its own address.
 ///
 /// # Errors
 ///
@@ -136,7 +136,7 @@ pub async fn open(
     bot: Bot,
     widget: WidgetId,
     opening: &Opening,
-    origin: &str,
+    origin: Option<&str>,
 ) -> Result<Option<(ContinueId, OffsetDateTime)>, Failure> {
     let mut transaction = pool.begin().await?;
     let opened = insert(&mut transaction, account, bot, widget, opening, origin).await?;
@@ -161,7 +161,7 @@ async fn insert(
     bot: Bot,
     widget: WidgetId,
     opening: &Opening,
-    origin: &str,
+    origin: Option<&str>,
 ) -> Result<Option<(ContinueId, OffsetDateTime)>, Failure> {
     let request = opening.request.as_ref();
     let row = sqlx::query(

@@ -73,9 +73,12 @@ async fn open_lanes(
 
 /// Whose events are to be taken.
 #[derive(Debug, Clone, Copy)]
-pub enum Whose {
-    /// Everybody's that are pushed or called.
-    Worker,
+pub enum Whose<'a> {
+    /// Everybody's that are pushed or called, but for those of some accounts.
+    Worker {
+        /// The accounts that are passed over.
+        but: &'a [i64],
+    },
     /// Those that this account fetches.
     Account(AccountId),
 }
@@ -85,10 +88,10 @@ pub enum Whose {
 /// # Errors
 ///
 /// When the database fails.
-pub async fn lease(pool: &Pool, whose: Whose, most: u32, token: Uuid) -> Result<Vec<Leased>, Failure> {
+pub async fn lease(pool: &Pool, whose: Whose<'_>, most: u32, token: Uuid) -> Result<Vec<Leased>, Failure> {
     let mut transaction = pool.begin().await?;
     let lanes = match whose {
-        Whose::Worker => lock_lanes(&mut transaction, most).await?,
+        Whose::Worker { but } => lock_lanes(&mut transaction, but, most).await?,
         Whose::Account(account) => lock_lanes_of(&mut transaction, account, most).await?,
     };
     if lanes.accounts.is_empty() {
@@ -120,11 +123,12 @@ impl Lanes {
     }
 }
 
-async fn lock_lanes(connection: &mut Connection, most: u32) -> Result<Lanes, Failure> {
+async fn lock_lanes(connection: &mut Connection, but: &[i64], most: u32) -> Result<Lanes, Failure> {
     let rows = sqlx::query(
         "SELECT account_id, way, lane FROM delivery_lanes WHERE way IN ('push', 'call') AND next_at <= now() \
-         ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED",
+         AND account_id <> ALL($1) ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED",
     )
+    .bind(but)
     .bind(i64::from(most))
     .fetch_all(connection)
     .await?;

@@ -2,17 +2,19 @@
 //!
 //! It holds no state that matters: when it dies, its leases end by themselves and another one goes on.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::lease::{Finished, KEPT_ANSWER, Leased, Report};
 use super::schedule::{self, LEASE, Next};
 use super::store::{self, Whose};
 use super::{Outcome, Way, counted, secret};
+use crate::auth::AccountId;
 use crate::background::{Bell, Stop};
 use crate::database::{Connection, Failure, Pool};
 use crate::metrics::Metrics;
@@ -21,6 +23,9 @@ use crate::sources::{Clock, Identifiers};
 
 /// The worker looks for events at least this often.
 const POLL: Duration = Duration::from_millis(500);
+
+/// One account has one of so many shares of the calls at once before others come first, and all but one when nobody else wants any.
+const SHARES: usize = 5;
 
 /// Time before the end of a try is told again to a database that did not answer.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -53,6 +58,56 @@ pub trait Calls: Send + Sync + 'static {
     fn gave_up<'a>(&'a self, connection: &'a mut Connection, leased: &'a Leased, why: &'a str) -> Promise<'a, ()>;
 }
 
+/// The running tries, and whose each is.
+#[derive(Debug, Default)]
+struct Running {
+    tries: JoinSet<()>,
+    accounts: HashMap<Id, AccountId>,
+}
+
+impl Running {
+    fn start(&mut self, account: AccountId, work: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tries.spawn(work).id();
+        self.accounts.insert(id, account);
+    }
+
+    fn count(&self) -> usize {
+        self.tries.len()
+    }
+
+    /// The accounts that have so many or more.
+    fn accounts_with(&self, share: usize) -> Vec<i64> {
+        let mut counts: HashMap<AccountId, usize> = HashMap::new();
+        for account in self.accounts.values() {
+            *counts.entry(*account).or_default() += 1;
+        }
+        counts.into_iter().filter(|(_, count)| *count >= share).map(|(account, _)| account.get()).collect()
+    }
+
+    fn forget_ended(&mut self) {
+        while let Some(ended) = self.tries.try_join_next_with_id() {
+            self.forget(ended);
+        }
+    }
+
+    /// Waits for the end of one; for ever while there is none.
+    async fn one_ends(&mut self) {
+        match self.tries.join_next_with_id().await {
+            Some(ended) => self.forget(ended),
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn all_end(&mut self) {
+        while self.tries.join_next().await.is_some() {}
+    }
+
+    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.map_or_else(|broken| broken.id(), |(id, ())| id);
+        self.accounts.remove(&id);
+    }
+}
+
 /// What a worker works with.
 pub struct Worker {
     /// The database.
@@ -78,34 +133,46 @@ pub struct Worker {
 impl Worker {
     /// Works until it is asked to stop; then the running tries end.
     pub async fn run(self: Arc<Self>, mut stop: Stop) {
-        let mut running = JoinSet::new();
+        let mut running = Running::default();
         let mut rung = self.bell.listen();
         while !stop.is_asked() {
-            while running.try_join_next().is_some() {}
-            let taken = self.take(self.at_once.saturating_sub(running.len())).await;
+            running.forget_ended();
+            let taken = self.take(&running).await;
             let idle = taken.is_empty();
             for leased in taken {
-                running.spawn(self.clone().deliver(leased));
+                let account = leased.lease.account;
+                running.start(account, self.clone().deliver(leased));
             }
             if idle {
                 tokio::select! {
                     () = stop.asked() => {}
-                    Some(_) = running.join_next() => {}
+                    () = running.one_ends() => {}
                     () = rung.heard_within(POLL) => {}
                 }
             }
         }
-        while running.join_next().await.is_some() {}
+        running.all_end().await;
     }
 
-    async fn take(&self, most: usize) -> Vec<Leased> {
+    /// Takes events: first of accounts that have less than a fair share of the calls; of the others, too, while that leaves a share
+    /// free.
+    async fn take(&self, running: &Running) -> Vec<Leased> {
+        let share = (self.at_once / SHARES).max(1);
+        let free = self.at_once.saturating_sub(running.count());
+        let busy = running.accounts_with(share);
+        let taken = self.lease(&busy, free.min(share)).await;
+        if !taken.is_empty() || busy.is_empty() {
+            return taken;
+        }
+        self.lease(&[], free.saturating_sub(share).min(share)).await
+    }
+
+    async fn lease(&self, but: &[i64], most: usize) -> Vec<Leased> {
         let Ok(most @ 1..) = u32::try_from(most) else { return Vec::new() };
-        let taken = store::lease(&self.pool, Whose::Worker, most, self.ids.next()).await.unwrap_or_else(|error| {
+        store::lease(&self.pool, Whose::Worker { but }, most, self.ids.next()).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "events cannot be taken from the database now");
             Vec::new()
-        });
-        counted::taken(&self.metrics, &taken);
-        taken
+        })
     }
 
     async fn deliver(self: Arc<Self>, leased: Leased) {

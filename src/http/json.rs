@@ -47,7 +47,7 @@ impl Document {
         measure_depth(bytes, rules.depth)?;
         let raw: Box<RawValue> =
             serde_json::from_str(text).map_err(|error| Unacceptable(format!("The body is not valid JSON: {error}")))?;
-        walk(&raw, rules, "")?;
+        walk(&raw, rules, &Place::Root)?;
         Ok(Some(Self(raw)))
     }
 
@@ -176,19 +176,19 @@ fn measure_depth(bytes: &[u8], most: usize) -> Result<(), Unacceptable> {
 }
 
 /// Visits every member; its recursion is bounded by [`measure_depth`].
-fn walk(value: &RawValue, rules: Rules, path: &str) -> Result<(), Unacceptable> {
+fn walk(value: &RawValue, rules: Rules, path: &Place<'_>) -> Result<(), Unacceptable> {
     match kind(value) {
         Kind::Object => {
             let members: Members<'_> = serde_json::from_str(value.get()).map_err(|error| broken_text(path, &error))?;
             if members.0.len() > rules.keys {
                 let most = rules.keys;
-                return Err(Unacceptable(format!("The object {} has more than {most} members", place(path))));
+                return Err(Unacceptable(format!("The object {path} has more than {most} members")));
             }
             let mut seen = HashSet::with_capacity(members.0.len());
             for (key, value) in &members.0 {
-                let path = join(path, key);
+                let path = Place::Member(path, key);
                 if !seen.insert(key) {
-                    return Err(Unacceptable(format!("The key {} stands twice in one object", place(&path))));
+                    return Err(Unacceptable(format!("The key {path} stands twice in one object")));
                 }
                 no_nul(key, &path)?;
                 walk(value, rules, &path)?;
@@ -196,7 +196,7 @@ fn walk(value: &RawValue, rules: Rules, path: &str) -> Result<(), Unacceptable> 
         }
         Kind::Array => {
             for (index, element) in elements(value).unwrap_or_default().into_iter().enumerate() {
-                walk(element, rules, &join(path, &index.to_string()))?;
+                walk(element, rules, &Place::Element(path, index))?;
             }
         }
         Kind::String if value.get().contains('\\') => {
@@ -209,27 +209,44 @@ fn walk(value: &RawValue, rules: Rules, path: &str) -> Result<(), Unacceptable> 
 }
 
 /// Syntax was right before, so what a parser still refuses is half of a surrogate pair.
-fn broken_text(path: &str, error: &serde_json::Error) -> Unacceptable {
-    Unacceptable(format!("A text at {} cannot be decoded: {error}", place(path)))
+fn broken_text(path: &Place<'_>, error: &serde_json::Error) -> Unacceptable {
+    Unacceptable(format!("A text at {path} cannot be decoded: {error}"))
 }
 
-fn no_nul(text: &str, path: &str) -> Result<(), Unacceptable> {
+fn no_nul(text: &str, path: &Place<'_>) -> Result<(), Unacceptable> {
     if text.contains('\0') {
-        return Err(Unacceptable(format!(
-            "The text at {} holds the character U+0000, which cannot be stored",
-            place(path)
-        )));
+        return Err(Unacceptable(format!("The text at {path} holds the character U+0000, which cannot be stored")));
     }
     Ok(())
 }
 
-/// A path in a sentence: at most 100 characters of it, without control characters.
-fn place(path: &str) -> String {
-    if path.is_empty() {
-        return "of the body".to_owned();
+/// Where a value is. Written out only when it is told: keys can be long, and elements many.
+enum Place<'a> {
+    Root,
+    Member(&'a Place<'a>, &'a str),
+    Element(&'a Place<'a>, usize),
+}
+
+impl Place<'_> {
+    fn path(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Member(parent, key) => join(&parent.path(), key),
+            Self::Element(parent, index) => join(&parent.path(), &index.to_string()),
+        }
     }
-    let shown: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
-    format!("`{shown}`")
+}
+
+/// As it stands in a sentence: at most 100 characters of it, without control characters.
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path();
+        if path.is_empty() {
+            return f.write_str("of the body");
+        }
+        let shown: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
+        write!(f, "`{shown}`")
+    }
 }
 
 #[cfg(test)]

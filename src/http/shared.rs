@@ -1,5 +1,6 @@
 //! What every request shares: configuration, database, keys, clock, and the places that are taken while something is worked on.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::sources::{Clock, Identifiers, Secrets};
 
 /// Archives that are read at once: reading one takes a processor and some memory.
 const ARCHIVES_AT_ONCE: usize = 2;
+
+/// One of so many places for requests may be taken by callers who wait for events.
+const POLLS_SHARE: usize = 4;
 
 /// Callers that the rate limiter remembers before it forgets those who have been quiet.
 const REMEMBERED_CALLERS: usize = 100_000;
@@ -44,6 +48,11 @@ pub struct Shared {
     pub downloads: Arc<Semaphore>,
     /// Places for reading archives.
     pub archives: Arc<Semaphore>,
+    /// Where others reach this service, when that is known without asking a client: the public address, else the one that it
+    /// listens on. What is signed names no other.
+    pub own_origin: Option<String>,
+    /// Places for callers who wait for events.
+    pub polls: Arc<Semaphore>,
     /// Rung when there is something to deliver.
     pub bell: Bell,
     /// What is counted and timed.
@@ -61,8 +70,14 @@ impl Shared {
         clock: Clock,
         ids: Identifiers,
         secrets: Secrets,
+        listens_on: SocketAddr,
     ) -> Self {
+        let public = config.public_url.as_ref().map(|origin| origin.as_str().to_owned());
+        let known = !listens_on.ip().is_unspecified();
         Self {
+            own_origin: public.or_else(|| known.then(|| format!("http://{listens_on}"))),
+            // So that those who wait leave most places to those who do not.
+            polls: Arc::new(Semaphore::new((config.limits.requests / POLLS_SHARE).max(1))),
             requests: Arc::new(Semaphore::new(config.limits.requests)),
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),

@@ -11,10 +11,15 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::redirect;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use super::Policy;
 use super::retry_after;
 use super::target::{Refused, Target, judge};
+
+/// Threads that calls run on.
+const THREADS: usize = 2;
 
 /// Bytes of an answer's body that are read.
 const BODY: usize = 64 * 1024;
@@ -44,16 +49,49 @@ pub enum CallError {
     TimedOut,
 }
 
-/// A client that cannot be made: the system's certificates cannot be read.
+/// A client that cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make ready for outgoing calls: {0}")]
-pub struct ClientError(#[source] reqwest::Error);
+pub enum ClientError {
+    /// The system's certificates cannot be read.
+    #[error("cannot make ready for outgoing calls: {0}")]
+    Library(#[source] reqwest::Error),
+    /// The system gives no threads.
+    #[error("cannot start threads for outgoing calls: {0}")]
+    Threads(#[source] io::Error),
+}
 
 /// Calls addresses that somebody else chose. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     policy: Policy,
+    threads: Arc<Threads>,
+}
+
+/// Threads of their own: what the other side does to them, such as sending interim answers without an end, happens to no request
+/// and no database connection of ours.
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn new() -> io::Result<Self> {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(THREADS).thread_name("outgoing").enable_all().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<JoinHandle<T>> {
+        self.0.as_ref().map(|runtime| runtime.spawn(future))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // To wait for them is not allowed on a thread that serves others.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Client {
@@ -74,10 +112,12 @@ impl Client {
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
+            // Connections that wait for the next call would be as many as hosts that others can name.
+            .pool_max_idle_per_host(0)
             .user_agent(concat!("widget-registry/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(ClientError)?;
-        Ok(Self { http, policy })
+            .map_err(ClientError::Library)?;
+        Ok(Self { http, policy, threads: Arc::new(Threads::new().map_err(ClientError::Threads)?) })
     }
 
     /// Sends a body. `time` is for everything: looking the name up, connecting, sending, and reading the answer.
@@ -98,7 +138,20 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        tokio::time::timeout(time, exchange(request)).await.map_err(|_| CallError::TimedOut)?
+        let exchange = async move { tokio::time::timeout(time, exchange(request)).await };
+        let Some(mut running) = self.threads.spawn(exchange) else {
+            return Err(CallError::Unreachable("the service is stopping".to_owned()));
+        };
+        // Here once more: a thread that is kept busy tells no time.
+        match tokio::time::timeout(time, &mut running).await {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Ok(Err(_))) => Err(CallError::TimedOut),
+            Ok(Err(broken)) => Err(CallError::Unreachable(broken.to_string())),
+            Err(_) => {
+                running.abort();
+                Err(CallError::TimedOut)
+            }
+        }
     }
 }
 

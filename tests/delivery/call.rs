@@ -162,3 +162,34 @@ fn a_call_that_cannot_be_signed_or_written_is_refused() {
         assert!(answer.problem(400).contains("request.data"), "{answer:?}");
     });
 }
+
+#[test]
+fn only_who_has_the_widget_has_its_server_called() {
+    test_with(local(), async |app| {
+        let (_, _, _) = with_integration(app).await;
+        let other = app.caller(Claims::admin(2, 9).scopes(&["bots"]));
+        let body = opening(&json!({"url": "http://127.0.0.1:9/"}));
+        let path = "/registry/v1/salesbot/77/continuations";
+        assert!(other.post(path, &body).await.problem(409).contains("install"));
+        assert_eq!(other.post("/api/v4/widgets/bot_widget", "{}").await.status, 200);
+        assert_eq!(other.post(path, &body).await.status, 201);
+    });
+}
+
+#[test]
+fn no_host_that_a_client_names_is_signed() {
+    test_with(local(), async |app| {
+        let (engine, _, secret) = with_integration(app).await;
+        let mut widget = Engine::answering(200).await;
+        let body = opening(&json!({"url": widget.url, "encoding": "json"}));
+        let request =
+            engine.request("POST", "/registry/v1/salesbot/77/continuations").header("host", "bank.example.com");
+        let answer = engine.send(request.header("content-type", "application/json").body(body)).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let heard = widget.next().await.json();
+        assert!(heard["return_url"].as_str().unwrap().starts_with(&app.url), "{heard}");
+        let secret = WidgetSecret::new(secret.expose_secret().as_bytes().to_vec()).unwrap();
+        let claims = secret.check(heard["token"].as_str().unwrap(), &[widget.url.clone()], &Clock::system()).unwrap();
+        assert_eq!(claims.iss, app.url);
+    });
+}

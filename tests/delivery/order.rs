@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ack, engine_of, lease, lease_now, let_time_pass, local, open, open_pushed, proceed};
-use crate::support::{Engine, test, test_with};
+use crate::support::{Claims, Engine, test, test_with};
 
 #[test]
 fn first_deliveries_of_a_bot_keep_the_order_of_acceptance() {
@@ -115,5 +115,31 @@ fn concurrent_continues_of_one_bot_are_all_delivered() {
         let (_, mut got) = tokio::join!(futures_util::future::join_all(continues), worker);
         got.sort_unstable();
         assert_eq!(got, waiting);
+    });
+}
+
+#[test]
+fn an_account_whose_engines_are_silent_does_not_slow_the_others() {
+    test_with(local().set("limits.outgoing_calls", 10), async |app| {
+        let engine = engine_of(app).await;
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        assert_eq!(engine.post("/registry/v1/webhook-secret", "").await.status, 201);
+        let address = format!("http://{}/", silent.local_addr().unwrap());
+        for bot in 1..=30 {
+            let id = open(&engine, bot, serde_json::json!({"callback_url": address})).await;
+            proceed(app, bot, id).await;
+        }
+        // All that one account may have at once is under way.
+        let leased = "SELECT count(*) FROM deliveries WHERE state = 'leased'";
+        while sqlx::query_scalar::<_, i64>(leased).fetch_one(&app.pool).await.unwrap() < 8 {}
+        let other = app.caller(Claims::admin(2, 9).scopes(&["bots"]));
+        let mut server = Engine::answering(200).await;
+        let id = open_pushed(&other, 1, &server).await;
+        let path = format!("/api/v4/salesbot/1/continue/{id}");
+        assert_eq!(other.post(&path, "{}").await.status, 202);
+        let heard = server.next().await.json();
+        assert_eq!((&heard["account_id"], &heard["continue_id"]), (&2.into(), &id.into()));
+        let leased: i64 = sqlx::query_scalar(leased).fetch_one(&app.pool).await.unwrap();
+        assert!(leased <= 9, "{leased}");
     });
 }

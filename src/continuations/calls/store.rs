@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::auth::AccountId;
+use crate::catalogue::WidgetId;
 use crate::continuations::{Bot, ContinueId, Encoding};
 use crate::database::{Failure, Pool};
 
@@ -17,7 +18,7 @@ pub struct Ordered {
     pub entity_type: String,
     /// Its number.
     pub entity_id: i64,
-    /// What links began with when the bot began to wait.
+    /// The service's own address when the bot began to wait.
     pub origin: String,
     /// Where to.
     pub url: String,
@@ -42,6 +43,23 @@ impl Ordered {
             why: format!("request_data: {why}"),
         })
     }
+}
+
+/// Whether an account may have a widget's server called in the name of the widget's integration: it has the widget installed, or it
+/// is the owner's.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn may_order(pool: &Pool, account: AccountId, widget: WidgetId) -> Result<bool, Failure> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM installs WHERE account_id = $1 AND widget_id = $2) \
+         OR EXISTS (SELECT FROM widgets WHERE id = $2 AND owner_account_id = $1)",
+    )
+    .bind(account.get())
+    .bind(widget.0)
+    .fetch_one(pool)
+    .await?)
 }
 
 /// The call that a record ordered; `None` when it ordered none, or waits no more.

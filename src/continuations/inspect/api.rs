@@ -144,7 +144,9 @@ pub(crate) async fn render(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRes
         return Err(Problem::Invalid(vec![FieldError::new("text", Violation::TooMany(PLACEHOLDERS))]));
     }
     let record = record(&call).await?;
-    hal::json(HttpResponse::Ok(), &TextBody { text: placeholders::render(&text, record.data()?) })
+    let text = placeholders::render(&text, record.data()?);
+    let text = text.ok_or_else(|| Problem::Malformed("The text would be longer than 262,144 bytes".to_owned()))?;
+    hal::json(HttpResponse::Ok(), &TextBody { text })
 }
 
 async fn record<B>(call: &Call<BotEngine, B>) -> Result<Continuation, Problem> {
