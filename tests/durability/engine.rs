@@ -148,7 +148,7 @@ pub async fn fetch(callers: Vec<Caller>, mut chance: Chance, slow: bool) {
                 30..34 => How::Forget,
                 _ => How::Ack,
             };
-            if leased.attempt > 1 && !slow && !book.clients_end() {
+            if leased.attempt > 1 && !slow {
                 // Time for whoever had it before to come too late.
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
