@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
 use crate::background::Background;
+use crate::catalogue::listing;
 use crate::config::Config;
 use crate::continuations::calls::WidgetCalls;
 use crate::continuations::sweep;
@@ -22,6 +23,8 @@ use crate::database::{self, ConnectError, Connected};
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
+use crate::installs::counts;
+use crate::monitoring;
 use crate::outgoing::{Client, ClientError};
 use crate::routes;
 use crate::sources::{Clock, Identifiers, Secrets};
@@ -193,6 +196,7 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
         }),
+        metrics: shared.metrics.clone(),
         at_once: config.limits.outgoing_calls,
     });
     background.start("deliveries", move |stop| worker.clone().run(stop));
@@ -203,6 +207,12 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     background.start("old deliveries", move |stop| history::remove_old(pool.clone(), retention, stop));
     let (pool, keep) = (shared.pool.clone(), config.keep.continuations);
     background.start("old records", move |stop| sweep::remove_old(pool.clone(), keep, stop));
+    let pool = shared.pool.clone();
+    background.start("installs are counted", move |stop| counts::keep(pool.clone(), stop));
+    let pool = shared.pool.clone();
+    background.start("listings are renewed", move |stop| listing::renew_all(pool.clone(), stop));
+    let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
+    background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
     Ok(background)
 }
 

@@ -21,6 +21,8 @@
 //! | [`integrations`] | OAuth integrations: their addresses and secrets |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
+//! | [`bot`] | playing a bot: its flow, and the machine that runs it |
+//! | [`metrics`], [`monitoring`] | what is counted and timed; the numbers to watch, and `/metrics` |
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
@@ -33,6 +35,7 @@ pub mod archive;
 pub mod auth;
 pub mod background;
 pub mod blobs;
+pub mod bot;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
@@ -46,6 +49,8 @@ pub mod health;
 pub mod http;
 pub mod installs;
 pub mod integrations;
+pub mod metrics;
+pub mod monitoring;
 pub mod openapi;
 pub mod outgoing;
 pub mod ratings;

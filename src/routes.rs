@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, web};
 use crate::catalogue::deletion::api as deletion;
 use crate::catalogue::deprecation::api as deprecation;
 use crate::catalogue::ownership::api as ownership;
+use crate::catalogue::search::api as search;
 use crate::catalogue::versions::api as versions;
 use crate::catalogue::visibility::api as visibility;
 use crate::continuations::control::api as control;
@@ -20,7 +21,9 @@ use crate::delivery::secret::api as secret;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
-use crate::{catalogue, continuations, delivery, files, health, installs, integrations, openapi, ratings, v4};
+use crate::{
+    catalogue, continuations, delivery, files, health, installs, integrations, monitoring, openapi, ratings, v4,
+};
 
 /// Every route.
 #[must_use]
@@ -33,8 +36,10 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::DELETE, "/api/v4/widgets/{code}",                                 v4::uninstall::uninstall),
         Route::new(Method::POST,   "/api/v4/{bot_type}/{bot_id}/continue/{continue_id}",     v4::continue_bot::continue_bot),
 
+        Route::new(Method::GET,    "/registry/v1/widgets",                                   search::list),
         Route::new(Method::POST,   "/registry/v1/widgets",                                   catalogue::api::publish_widget),
         Route::new(Method::DELETE, "/registry/v1/widgets/{code}",                            deletion::remove),
+        Route::new(Method::GET,    "/registry/v1/widgets/{code}",                            search::show),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions",                   versions::list),
         Route::new(Method::GET,    "/registry/v1/widgets/{code}/versions/{version}",         versions::show),
         Route::new(Method::POST,   "/registry/v1/widgets/{code}/versions/{version}/yank",    versions::yank),
@@ -77,6 +82,7 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::GET,    "/registry/v1/health/live",                               health::live),
         Route::new(Method::GET,    "/registry/v1/health/ready",                              health::ready),
         Route::new(Method::GET,    "/registry/v1/openapi.json",                              openapi::show),
+        Route::new(Method::GET,    "/metrics",                                               monitoring::api::show),
     ]
 }
 

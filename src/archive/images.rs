@@ -37,10 +37,20 @@ pub(super) fn check(path: &str, media_type: &'static str, head: &[u8], findings:
 }
 
 fn expected_size(path: &str) -> Option<(u32, u32)> {
+    logo(path).map(|(_, width, height)| (width, height))
+}
+
+/// The name of the logo that a file is: `logo_main` of `images/logo_main.png`; `None` for every other file.
+#[must_use]
+pub fn logo_name(path: &str) -> Option<&'static str> {
+    logo(path).map(|(name, _, _)| name)
+}
+
+fn logo(path: &str) -> Option<(&'static str, u32, u32)> {
     let file = path.strip_prefix("images/").filter(|file| *file == last_segment(file))?;
     claimed_image(path)?;
     let stem = file.strip_suffix(extension(file)?)?.strip_suffix('.')?;
-    LOGOS.iter().find(|(name, _, _)| *name == stem).map(|(_, width, height)| (*width, *height))
+    LOGOS.iter().find(|(name, _, _)| *name == stem).copied()
 }
 
 /// Width and height in pixels, as far as the first bytes tell.

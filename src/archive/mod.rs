@@ -35,6 +35,7 @@ mod version;
 pub use code::{WidgetCode, WidgetCodeError};
 pub use finding::{Finding, Place};
 pub use finding_code::{FindingCode, Severity};
+pub use images::logo_name;
 pub use inspect::{Report, inspect};
 pub use limits::Limits;
 pub use manifest::{Manifest, Setting, SettingType, SettingTypeError};

@@ -3,8 +3,10 @@
 pub mod api;
 pub mod deletion;
 pub mod deprecation;
+pub mod listing;
 pub mod ownership;
 pub mod publish;
+pub mod search;
 pub mod store;
 pub mod template;
 pub mod versions;

@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::listing;
 use super::store::{self, Attributes, NewVersion, Registered};
 use super::template::Template;
 use super::versions::{self, becomes_current};
@@ -126,6 +127,7 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     let wins = becomes_current(new.version, registered.current_version.as_ref(), registered.is_pinned);
     let current = if !already && wins { Some(new.version.clone()) } else { registered.current_version };
     store::update(&mut transaction, registered.id, attributes, current.as_ref()).await?;
+    listing::write(&mut transaction, registered.id).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(Published { id: registered.id, code, already, is_current: current.as_ref() == Some(new.version), attributes })
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::template::Template;
-use crate::archive::{Version, WidgetCode};
+use crate::archive::{LocalizedText, Version, WidgetCode};
 use crate::auth::{AccountId, UserId};
 
 /// A widget's number: the `id` of the v4 API.
@@ -74,6 +74,17 @@ impl fmt::Display for Rating {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 0 { f.write_str("0") } else { write!(f, "{},{}", self.0 / 10, self.0 % 10) }
     }
+}
+
+/// Name and descriptions of a version, as they are stored with it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Texts {
+    /// What it is called.
+    pub name: LocalizedText,
+    /// What it does.
+    pub description: LocalizedText,
+    /// The same in a sentence.
+    pub short_description: LocalizedText,
 }
 
 /// A widget in its current version, with all that the v4 API shows of it whoever asks.

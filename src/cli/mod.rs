@@ -10,12 +10,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Loaded, Sources};
 
+mod bot;
 mod demo;
 mod excerpt;
 mod findings;
 mod folder;
 mod healthcheck;
 mod installs;
+mod list;
 mod migrate;
 mod openapi;
 mod plan;
@@ -46,9 +48,11 @@ enum Command {
     Token(token::Token),
     Validate(validate::Validate),
     Publish(publish::Publish),
+    List(list::List),
     Versions(versions::Versions),
     Yank(yank::Yank),
     Installs(installs::Installs),
+    Bot(bot::Bot),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -136,9 +140,11 @@ pub fn main() -> ExitCode {
         Command::Token(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Publish(command) => command.run(),
+        Command::List(command) => command.run(),
         Command::Versions(command) => command.run(),
         Command::Yank(command) => command.run(),
         Command::Installs(command) => command.run(),
+        Command::Bot(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

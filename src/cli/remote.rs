@@ -10,8 +10,8 @@ use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use reqwest::{Body, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::findings::Finding;
@@ -120,6 +120,26 @@ impl Connection<'_> {
         self.send(request).await?.with_context(|| format!("{} refuses", self.remote.server))
     }
 
+    /// Sends JSON to something below `/registry/v1`; an answer without a body is read as null.
+    pub(super) async fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let request = self.client.request(Method::POST, self.address(path, &[])?).timeout(PATIENCE).json(body);
+        self.send(request).await?.with_context(|| format!("{} refuses", self.remote.server))
+    }
+
+    /// Sends JSON to an address that somebody else names. The token goes with it, so the address must be of this server.
+    pub(super) async fn post_there(&self, address: &Url, idempotency_key: &str, body: String) -> anyhow::Result<()> {
+        let server = &self.remote.server;
+        anyhow::ensure!(address.origin() == self.base.origin(), "the address is not of {server}, which --server names");
+        let request = self.client.request(Method::POST, address.clone()).timeout(PATIENCE);
+        let request = request.header("content-type", "application/json").header("idempotency-key", idempotency_key);
+        let IgnoredAny = self.send(request.body(body)).await?.with_context(|| format!("{server} refuses"))?;
+        Ok(())
+    }
+
     /// Uploads an archive, and shows on a terminal how far that is; the inner error is the server's refusal, which may have findings.
     pub(super) async fn upload<T: DeserializeOwned>(
         &self,
@@ -158,7 +178,7 @@ impl Connection<'_> {
         let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let body = answer.bytes().await.with_context(|| format!("the answer of {server} breaks off"))?;
         if status.is_success() {
-            let answer = serde_json::from_slice(&body);
+            let answer = serde_json::from_slice(if body.is_empty() { b"null" } else { &body });
             return Ok(Ok(answer.with_context(|| format!("{server} answers {status}, but not as a registry does"))?));
         }
         Ok(Err(refusal(status, &body, request_id)))

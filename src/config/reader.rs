@@ -12,7 +12,7 @@ const TABLES: [&str; 3] = ["keep", "limits", "outgoing"];
 
 /// Variables that begin alike and are no settings: those of other commands, and those that Kubernetes makes for a service that is
 /// named after us. A star stands for any end.
-const OTHERS: [&str; 6] = ["CONFIG", "SERVER", "TOKEN", "BIN", "SERVICE_*", "PORT*"];
+const OTHERS: [&str; 7] = ["CONFIG", "SERVER", "TOKEN", "WIDGET_SECRET", "BIN", "SERVICE_*", "PORT*"];
 
 fn is_or_begins(variable: &str, other: &str) -> bool {
     let name = variable.trim_start_matches(PREFIX);

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::opening::Opening;
-use super::store;
+use super::store::{self, Continuation};
 use super::{Bot, BotType, CALL, CONTINUED, ContinueId, EXPIRED, Encoding, FAILED, Request, State, calls};
 use crate::database::Pool;
 use crate::delivery::history::store::Delivery;
@@ -89,16 +89,17 @@ pub struct EntityBody {
     pub id: i64,
 }
 
-/// A record as the engine sees it.
+/// A record without what the widget sent.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ContinuationBody<'a> {
-    continue_id: i64,
+pub struct RecordBody {
+    /// The record's number.
+    pub continue_id: i64,
     bot_type: BotType,
     bot_id: i64,
-    widget_code: &'a str,
+    widget_code: String,
     entity: EntityBody,
     /// The engine's own name for this wait.
-    reference: Option<&'a str>,
+    reference: Option<String>,
     /// Where it stands; past its deadline a record counts as expired.
     state: State,
     #[serde(with = "time::serde::rfc3339")]
@@ -111,22 +112,49 @@ pub struct ContinuationBody<'a> {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     closed_at: Option<OffsetDateTime>,
-    /// Who continued it.
+    /// Who ended the waiting.
     closed_by_user_id: Option<i64>,
+    /// Why it failed.
+    failure: Option<String>,
+    /// Where the event is pushed to.
+    callback_url: Option<String>,
+}
+
+impl From<Continuation> for RecordBody {
+    fn from(record: Continuation) -> Self {
+        Self {
+            continue_id: record.id.0,
+            bot_type: record.bot.kind,
+            bot_id: record.bot.id,
+            widget_code: record.widget_code,
+            entity: EntityBody { r#type: record.entity_type, id: record.entity_id },
+            reference: record.reference,
+            state: record.state,
+            opened_at: record.opened_at,
+            expires_at: record.expires_at,
+            closed_at: record.closed_at,
+            closed_by_user_id: record.closed_by_user_id,
+            failure: record.failure,
+            callback_url: record.callback_url,
+        }
+    }
+}
+
+/// A record as the engine sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContinuationBody {
+    #[serde(flatten)]
+    record: RecordBody,
     /// What the widget sent, byte for byte; null when it sent none.
     #[schema(value_type = Object)]
-    data: Option<&'a RawValue>,
+    data: Option<Box<RawValue>>,
     /// SHA-256 of the bytes of `data`, in hexadecimal digits.
     data_sha256: Option<String>,
     /// Bytes of `data`.
     data_size: Option<usize>,
     /// The blocks that the bot is to run, byte for byte.
     #[schema(value_type = Vec<Object>)]
-    execute_handlers: Option<&'a RawValue>,
-    /// Why it failed.
-    failure: Option<&'a str>,
-    /// Where the event is pushed to.
-    callback_url: Option<&'a str>,
+    execute_handlers: Option<Box<RawValue>>,
     /// The call to the widget and the event: how often each was tried, and what went wrong last.
     deliveries: Vec<DeliveryBody>,
 }
@@ -238,24 +266,12 @@ pub(crate) async fn show(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, 
     let record = store::find(pool, account, id).await?.ok_or(Problem::NoContinuation)?;
     let deliveries = delivery::history::store::of_subject(pool, account, id.0, &KINDS, SHOWN_DELIVERIES).await?;
     let body = ContinuationBody {
-        continue_id: record.id.0,
-        bot_type: record.bot.kind,
-        bot_id: record.bot.id,
-        widget_code: &record.widget_code,
-        entity: EntityBody { r#type: record.entity_type.clone(), id: record.entity_id },
-        reference: record.reference.as_deref(),
-        state: record.state,
-        opened_at: record.opened_at,
-        expires_at: record.expires_at,
-        closed_at: record.closed_at,
-        closed_by_user_id: record.closed_by_user_id,
-        data: record.data()?,
+        data: record.data()?.map(RawValue::to_owned),
         data_sha256: record.data.as_deref().map(|data| Sha256::of(&[data]).to_string()),
         data_size: record.data.as_deref().map(<[u8]>::len),
-        execute_handlers: record.execute_handlers()?,
-        failure: record.failure.as_deref(),
-        callback_url: record.callback_url.as_deref(),
+        execute_handlers: record.execute_handlers()?.map(RawValue::to_owned),
         deliveries: deliveries.into_iter().map(DeliveryBody::from).collect(),
+        record: record.into(),
     };
     hal::json(HttpResponse::Ok(), &body)
 }

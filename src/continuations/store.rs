@@ -82,17 +82,25 @@ impl Continuation {
     }
 }
 
-/// The columns that [`continuation`] reads, from `continuations c` joined with `widgets w`.
-macro_rules! continuation_columns {
+/// The columns that [`continuation`] reads, but for what the widget sent, from `continuations c` joined with `widgets w`.
+macro_rules! record_columns {
     () => {
         "c.account_id, c.id, c.bot_type, c.bot_id, w.code, c.entity_type, c.entity_id, c.reference, \
          CASE WHEN c.state = 'waiting' AND c.expires_at <= now() THEN 'expired' ELSE c.state END AS state, \
-         c.opened_at, c.expires_at, c.closed_at, c.closed_by_user_id, c.data, c.execute_handlers, \
-         c.failure, c.callback_url"
+         c.opened_at, c.expires_at, c.closed_at, c.closed_by_user_id, c.failure, c.callback_url"
+    };
+}
+pub(super) use record_columns;
+
+/// All columns that [`continuation`] reads.
+macro_rules! continuation_columns {
+    () => {
+        concat!(record_columns!(), ", c.data, c.execute_handlers")
     };
 }
 
-fn continuation(row: &PgRow) -> Result<Continuation, Failure> {
+/// Reads a record from a row.
+pub(super) fn continuation(row: &PgRow) -> Result<Continuation, Failure> {
     let (account, id): (i64, i64) = (row.try_get("account_id")?, row.try_get("id")?);
     let corrupt = |why: String| Failure::Corrupt { table: "continuations", row: format!("{account}, {id}"), why };
     let (kind, state): (&str, &str) = (row.try_get("bot_type")?, row.try_get("state")?);

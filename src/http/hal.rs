@@ -56,6 +56,23 @@ impl PageLinks {
     }
 }
 
+/// The links of a part of a list that goes on at a place of its own.
+#[derive(Debug, Serialize)]
+pub struct PartLinks {
+    #[serde(rename = "self")]
+    this: Link,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Link>,
+}
+
+impl PartLinks {
+    /// The links of the part at this address; `next` only when the list goes on.
+    #[must_use]
+    pub fn new(this: String, next: Option<String>) -> Self {
+        Self { this: Link { href: this }, next: next.map(|href| Link { href }) }
+    }
+}
+
 /// 200 with this body as `application/hal+json`.
 ///
 /// # Errors

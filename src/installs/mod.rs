@@ -1,6 +1,7 @@
 //! Installs: a widget in an account, its settings and what they must look like.
 
 pub mod api;
+pub mod counts;
 pub mod fit;
 mod plan;
 pub mod settings;

@@ -105,7 +105,8 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
 ///
 /// Visibility is judged in the same statement, under two locks: one that whoever hides a widget has to wait for (`FOR UPDATE`;
 /// publishing, which hides nothing, takes a weaker one and waits for nobody), and one that an uninstall has to wait for: otherwise an
-/// install could bring back a widget that only the install just removed had shown.
+/// install could bring back a widget that only the install just removed had shown. A row that was inserted and not replaced, which
+/// nobody has locked yet (`xmax` is 0), is one more install of the widget, and is noted as that.
 ///
 /// # Errors
 ///
@@ -117,14 +118,19 @@ pub async fn install(
     settings: &Settings,
 ) -> Result<Option<Option<i64>>, Failure> {
     let pipeline = sqlx::query_scalar(concat!(
-        "INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
-         SELECT $1, w.id, $4::text::json, $2 FROM widgets w \
-         WHERE w.id = $3 AND ",
+        "WITH done AS ( \
+           INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
+           SELECT $1, w.id, $4::text::json, $2 FROM widgets w \
+           WHERE w.id = $3 AND ",
         seen!(" FOR UPDATE"),
         " FOR KEY SHARE OF w \
-         ON CONFLICT ON CONSTRAINT installs_pkey \
-         DO UPDATE SET settings = excluded.settings, updated_at = excluded.updated_at \
-         RETURNING pipeline_id"
+           ON CONFLICT ON CONSTRAINT installs_pkey \
+           DO UPDATE SET settings = excluded.settings, updated_at = excluded.updated_at \
+           RETURNING account_id, widget_id, pipeline_id, xmax = 0 AS is_new \
+         ), counted AS ( \
+           INSERT INTO install_changes (account_id, widget_id, change) \
+           SELECT account_id, widget_id, 1 FROM done WHERE is_new \
+         ) SELECT pipeline_id FROM done"
     ))
     .bind(caller.account.get())
     .bind(caller.user.get())
@@ -135,14 +141,17 @@ pub async fn install(
     Ok(pipeline)
 }
 
-/// Removes an install with its settings; `false` when there was none.
+/// Removes an install with its settings, and notes that the widget has one install less; `false` when there was none.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode) -> Result<bool, Failure> {
     let done = sqlx::query(
-        "DELETE FROM installs i USING widgets w WHERE i.account_id = $1 AND i.widget_id = w.id AND w.code = $2",
+        "WITH gone AS ( \
+           DELETE FROM installs i USING widgets w WHERE i.account_id = $1 AND i.widget_id = w.id AND w.code = $2 \
+           RETURNING i.account_id, i.widget_id \
+         ) INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM gone",
     )
     .bind(account.get())
     .bind(code.as_str())

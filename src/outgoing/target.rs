@@ -102,22 +102,21 @@ impl Target {
     /// What can be judged without asking anybody: the scheme, and a host that is an IP address. The policy of a call may be stricter
     /// than the one with which the address was taken.
     pub(super) fn judge(&self, policy: Policy) -> Result<(), Refused> {
-        let no_host = || Refused::Malformed("it has no host".to_owned());
-        let (here, address) = match self.0.host() {
-            None | Some(Host::Domain("")) => return Err(no_host()),
-            Some(Host::Domain(name)) => (is_local(name), None),
-            Some(Host::Ipv4(address)) => (reach(address.into()) == Reach::Loopback, Some(IpAddr::V4(address))),
-            Some(Host::Ipv6(address)) => (reach(address.into()) == Reach::Loopback, Some(IpAddr::V6(address))),
+        let host = self.0.host_str().unwrap_or_default();
+        let here = match self.0.host() {
+            None | Some(Host::Domain("")) => return Err(Refused::Malformed("it has no host".to_owned())),
+            Some(Host::Domain(name)) => is_local(name),
+            Some(Host::Ipv4(address)) => judge(host, address.into(), policy)? == Reach::Loopback,
+            Some(Host::Ipv6(address)) => judge(host, address.into(), policy)? == Reach::Loopback,
         };
-        match self.0.scheme() {
-            "https" => {}
-            "http" if policy.http || (here && policy.loopback) => {}
-            "http" => return Err(Refused::Clear),
-            other => return Err(Refused::Scheme(other.to_owned())),
+        if here && !policy.loopback {
+            return Err(Refused::Loopback { host: host.to_owned() });
         }
-        match address {
-            Some(address) => judge(self.0.host_str().unwrap_or_default(), address, policy),
-            None => Ok(()),
+        match self.0.scheme() {
+            "https" => Ok(()),
+            "http" if policy.http || here => Ok(()),
+            "http" => Err(Refused::Clear),
+            other => Err(Refused::Scheme(other.to_owned())),
         }
     }
 }
@@ -128,17 +127,16 @@ pub(super) fn is_local(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Judges one address of a host.
-pub(super) fn judge(host: &str, address: IpAddr, policy: Policy) -> Result<(), Refused> {
+/// Judges one address of a host; where it leads, when it may be called.
+pub(super) fn judge(host: &str, address: IpAddr, policy: Policy) -> Result<Reach, Refused> {
     match reach(address) {
         // What may be called without TLS because it is local must be local.
         Reach::Public if is_local(host) => {
             Err(Refused::Forbidden { host: host.to_owned(), what: "said to be this machine and is not" })
         }
-        Reach::Public => Ok(()),
-        Reach::Loopback if policy.loopback => Ok(()),
-        Reach::Loopback => Err(Refused::Loopback { host: host.to_owned() }),
+        Reach::Loopback if !policy.loopback => Err(Refused::Loopback { host: host.to_owned() }),
         Reach::Forbidden(what) => Err(Refused::Forbidden { host: host.to_owned(), what }),
+        permitted @ (Reach::Public | Reach::Loopback) => Ok(permitted),
     }
 }
 
@@ -188,6 +186,7 @@ mod tests {
             ("https://[::1%25eth0]/", "is not a URL"),
             ("https://a%00b/", "is not a URL"),
             ("http://example.com/", "use https://"),
+            ("http://10.0.0.1/", "a private address"),
             ("ftp://example.com/", "begins with ftp://"),
             ("file:///etc/passwd", "it has no host"),
             ("gopher://example.com/", "begins with gopher://"),
@@ -265,8 +264,10 @@ mod tests {
             for scheme in ["http", "https"] {
                 assert!(Target::parse(&format!("{scheme}://{host}/"), &LOCAL).is_ok(), "{scheme} {host}");
             }
-            let refused = Target::parse(&format!("http://{host}/"), &CLOSED);
-            assert_eq!(refused, Err(Refused::Clear), "{host}");
+            for policy in [CLOSED, CLEAR] {
+                let refused = Target::parse(&format!("http://{host}/"), &policy);
+                assert!(matches!(refused, Err(Refused::Loopback { .. })), "{host}: {refused:?}");
+            }
         }
         for host in ["10.0.0.1", "169.254.169.254", "[fd00::1]", "0.0.0.0", "[64:ff9b::7f00:1]"] {
             assert!(Target::parse(&format!("https://{host}/"), &LOCAL).is_err(), "{host}");
@@ -288,7 +289,7 @@ mod tests {
     fn a_name_that_means_this_machine_must_lead_to_it() {
         let elsewhere: IpAddr = "1.1.1.1".parse().unwrap();
         assert!(matches!(judge("localhost", elsewhere, LOCAL), Err(Refused::Forbidden { .. })));
-        assert_eq!(judge("localhost", "127.0.0.1".parse().unwrap(), LOCAL), Ok(()));
-        assert_eq!(judge("example.com", elsewhere, LOCAL), Ok(()));
+        assert_eq!(judge("localhost", "127.0.0.1".parse().unwrap(), LOCAL), Ok(Reach::Loopback));
+        assert_eq!(judge("example.com", elsewhere, LOCAL), Ok(Reach::Public));
     }
 }

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::Stars;
 use crate::archive::WidgetCode;
 use crate::auth::Caller;
-use crate::catalogue::{Rating, WidgetId};
+use crate::catalogue::{Rating, WidgetId, listing};
 use crate::database::{Connection, Failure, Pool};
 
 /// Sets or removes the caller's vote, and returns the mean of all then; `None` when the account has not installed the widget.
@@ -26,6 +26,7 @@ pub async fn vote(
         add(&mut transaction, caller, widget, stars).await?;
     }
     let mean = count(&mut transaction, widget, before, stars.map(Stars::get)).await?;
+    listing::store::take_rating(&mut transaction, widget).await?;
     transaction.commit().await?;
     Ok(Some(mean))
 }

@@ -42,6 +42,9 @@ fn head_is_get_without_a_body() {
             ("/api/v4/widgets/none", &token, 404),
             (&record, &token, 200),
             ("/registry/v1/continuations/999", &token, 404),
+            ("/registry/v1/widgets?q=w", &token, 200),
+            ("/registry/v1/widgets?sort=best", &token, 400),
+            ("/registry/v1/widgets/w", &token, 200),
             ("/registry/v1/widgets/w/versions", &token, 200),
             ("/registry/v1/widgets/w/versions/1.0.0", &token, 200),
             ("/registry/v1/widgets/w/versions/9", &token, 404),
@@ -63,7 +66,7 @@ fn head_where_nothing_can_be_got() {
         let nowhere = app.ask(&Raw::new("HEAD", "/nowhere")).await;
         assert_eq!((nowhere.status, nowhere.body.len()), (404, 0));
         assert_eq!(nowhere.header("content-type"), "application/problem+json");
-        for path in ["/registry/v1/widgets", "/api/v4/salesbot/1/continue/1"] {
+        for path in ["/registry/v1/salesbot/1/continuations", "/api/v4/salesbot/1/continue/1"] {
             let wrong = app.ask(&Raw::new("HEAD", path)).await;
             assert_eq!((wrong.status, wrong.body.len(), wrong.header("allow")), (405, 0, "POST, OPTIONS"));
         }

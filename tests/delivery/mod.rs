@@ -4,6 +4,7 @@ mod call;
 mod order;
 mod pull;
 mod push;
+mod retention;
 mod states;
 
 use serde_json::{Value, json};
@@ -83,6 +84,16 @@ pub async fn until(app: &TestApp, client: &Client, record: i64, state: &str) -> 
             sqlx::query_scalar(statement).bind(record).bind(state).fetch_optional(&app.pool).await.unwrap();
         if let Some(id) = found {
             return shown(client, &id.into()).await;
+        }
+    }
+}
+
+/// Waits until the first event of a record has been tried so often and waits for its next try; returns it.
+pub async fn until_tried(app: &TestApp, client: &Client, record: i64, attempts: i64) -> Value {
+    loop {
+        let found = until(app, client, record, "ready").await;
+        if (&found["state"], &found["attempts"]) == (&"ready".into(), &attempts.into()) {
+            return found;
         }
     }
 }

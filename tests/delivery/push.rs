@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{engine_of, let_time_pass, local, open, open_pushed, proceed, shown, until};
+use super::{engine_of, let_time_pass, local, open, open_pushed, proceed, shown, until, until_tried};
 use crate::support::engine::Heard;
 use crate::support::{Engine, test, test_with};
 
@@ -123,12 +123,7 @@ fn an_engine_that_fails_is_tried_again_with_the_same_id() {
         proceed(app, 77, id).await;
         let first = server.next().await;
         for attempt in 1..=3 {
-            let waiting = loop {
-                let waiting = until(app, &engine, id, "ready").await;
-                if waiting["attempts"] == attempt {
-                    break waiting;
-                }
-            };
+            let waiting = until_tried(app, &engine, id, attempt).await;
             assert_eq!(waiting["tries"][0]["outcome"], "refused");
             let statement = "SELECT due_at > now() + interval '59 minutes' FROM deliveries";
             let obeyed: bool = sqlx::query_scalar(statement).fetch_one(&app.pool).await.unwrap();
@@ -178,7 +173,7 @@ fn what_cannot_be_reached_is_given_up_in_the_end() {
         let id = open_pushed(&engine, 77, &server).await;
         proceed(app, 77, id).await;
         server.next().await;
-        let waiting = until(app, &engine, id, "ready").await;
+        let waiting = until_tried(app, &engine, id, 1).await;
         let tried = &waiting["tries"][0];
         assert_eq!((&tried["outcome"], &tried["status"]), (&"unreachable".into(), &Value::Null), "{waiting}");
         sqlx::query("UPDATE deliveries SET give_up_at = now()").execute(&app.pool).await.unwrap();
@@ -196,13 +191,7 @@ fn an_address_that_is_no_longer_allowed_is_not_called() {
         let id = open(&engine, 77, json!({"callback_url": "https://example.com/"})).await;
         sqlx::query("UPDATE continuations SET callback_url = 'https://127.0.0.1:9/'").execute(&app.pool).await.unwrap();
         proceed(app, 77, id).await;
-        let tried = loop {
-            let tried = until(app, &engine, id, "ready").await;
-            // The try is told of once it has ended, and may have been begun between two looks.
-            if tried["tries"] != json!([]) {
-                break tried;
-            }
-        };
+        let tried = until_tried(app, &engine, id, 1).await;
         assert_eq!(tried["tries"][0]["outcome"], "forbidden", "{tried}");
         assert!(shown(&engine, &tried["id"]).await["last_error"].as_str().unwrap().contains("this machine"));
     });

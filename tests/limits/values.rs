@@ -160,7 +160,7 @@ fn openings() {
         assert_eq!(open("leads", 1, "r").await.status, 201);
         assert_eq!(open(&format!("{kind}a"), 60, "s").await.violations(), ["TooLong entity.type"]);
         assert_eq!(open("leads", 60, &format!("{reference}a")).await.violations(), ["TooLong reference"]);
-        assert_eq!(open("leads", 2_592_001, "t").await.violations(), ["NotSupportedChoice timeout_seconds"]);
+        assert_eq!(open("leads", 2_592_001, "t").await.violations(), ["OutOfRange timeout_seconds"]);
         assert_eq!(open("leads", 0, "u").await.violations(), ["TooLow timeout_seconds"]);
     });
 }

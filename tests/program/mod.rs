@@ -1,5 +1,6 @@
 //! The program as a person runs it: its commands, its output, its end.
 
+mod bot;
 mod commands;
 mod remote;
 mod serve;

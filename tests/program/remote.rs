@@ -266,6 +266,43 @@ fn installs_are_listed_with_what_no_longer_fits() {
 }
 
 #[test]
+fn widgets_are_listed_over_all_pages() {
+    let registry = Registry::start();
+    assert_eq!(registry.said(&["list"]), "no widget was found\n");
+    let publisher = registry.server.caller(&registry.data_dir(), &Claims::admin(1, 7).scopes(&["publish"]));
+    block_on(async {
+        for number in 0..252 {
+            let (path, archive) =
+                (format!("/registry/v1/widgets?code=w{number:03}"), Sample::plain(&format!("w{number:03}")).zip());
+            let answer = publisher.post_bytes(&path, "application/zip", archive).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+    });
+    registry.put("evolving.zip", &old());
+    registry.said(&["publish", "--public", "evolving.zip"]);
+    let listed = registry.said(&["list", "evolv", "--visibility", "public", "--setting-type", "users", "--mine"]);
+    assert_eq!(
+        listed,
+        "CODE      VERSION  NAME      VISIBILITY  RATING  INSTALLS\n\
+         evolving  1.0.0    evolving  public      0       0\n"
+    );
+    let codes = |arguments: &[&str]| {
+        let text = registry.said(arguments);
+        text.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let every = codes(&["list", "--sort", "name", "--limit", "1000"]);
+    let expected: Vec<_> = ["evolving".to_owned()].into_iter().chain((0..252).map(|n| format!("w{n:03}"))).collect();
+    assert_eq!(every, expected);
+    assert_eq!(codes(&["list", "--sort", "name", "--limit", "251"]), expected[..251]);
+    assert_eq!(codes(&["list", "--limit", "1"]), ["evolving"]);
+    assert_eq!(codes(&["list", "--installed", "true"]), Vec::<String>::new());
+    let json = registry.said(&["list", "--limit", "2", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((json.as_array().unwrap().len(), &json[0]["code"]), (2, &serde_json::json!("evolving")));
+    assert!(!registry.run(&["list", "--sort", "best"]).status.success());
+}
+
+#[test]
 fn a_server_that_is_none_is_named() {
     let run = |server: &str| {
         let output = program().args(["installs", "--token", "t", "--server", server]).output().unwrap();

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use widget_registry::app::App;
 use widget_registry::auth::SigningKey;
 use widget_registry::config::{Config, Sources};
+use widget_registry::installs::counts;
 use widget_registry::sources::{Clock, Identifiers, Secrets};
 
 use super::client::Client;
@@ -141,6 +142,11 @@ impl TestApp {
         let answer = publisher.post_bytes(&query, "application/zip", sample.zip()).await;
         assert!(answer.status == 201 || answer.status == 200, "{answer:?}");
         answer.json()["id"].as_i64().unwrap()
+    }
+
+    /// Counts every install and uninstall that was answered before.
+    pub async fn count_installs(&self) {
+        while counts::fold(&self.pool).await.unwrap() > 0 {}
     }
 
     /// Opens a continuation of bot 77 for a published widget; returns its id.

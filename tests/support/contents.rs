@@ -12,6 +12,8 @@ pub type Contents = BTreeMap<String, (i64, String)>;
 impl TestApp {
     /// What every table holds now.
     pub async fn contents(&self) -> Contents {
+        // What is counted beside the requests is none of their doing.
+        self.count_installs().await;
         let tables: Vec<String> =
             sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
                 .fetch_all(&self.pool)

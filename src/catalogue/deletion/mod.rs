@@ -3,6 +3,7 @@
 pub mod api;
 pub mod store;
 
+use super::listing;
 use super::visibility::{self, store as sight};
 use super::widget::{Owner, WidgetId};
 use crate::archive::WidgetCode;
@@ -69,6 +70,7 @@ async fn empty(transaction: &mut Connection, widget: WidgetId) -> Result<(), Fai
     store::mark(transaction, widget).await?;
     let mut blobs = store::remove_files(transaction, widget).await?;
     store::remove_versions(transaction, widget).await?;
+    listing::write(transaction, widget).await?;
     // Always in the order of digests, as publishers do: then nobody waits in a circle.
     blobs.sort_unstable();
     blobs.dedup();

@@ -5,13 +5,19 @@ use crate::catalogue::widget::WidgetId;
 use crate::database::{Connection, Failure};
 use crate::digest::Sha256;
 
-/// Removes a widget from every account.
+/// Removes a widget from every account, and has that counted.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn remove_installs(connection: &mut Connection, widget: WidgetId) -> Result<(), Failure> {
-    sqlx::query("DELETE FROM installs WHERE widget_id = $1").bind(widget.0).execute(connection).await?;
+    sqlx::query(
+        "WITH removed AS (DELETE FROM installs WHERE widget_id = $1 RETURNING account_id, widget_id) \
+         INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM removed",
+    )
+    .bind(widget.0)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::archive::{Version, WidgetCode};
+use crate::catalogue::listing;
 use crate::catalogue::store::{self as catalogue, Registered};
 use crate::catalogue::versions::store;
 use crate::catalogue::widget::Owner;
@@ -85,6 +86,7 @@ pub async fn change(
     // Of those that are equally high, like 1.2 and 1.2.0, it is the one that was published last, as at publishing.
     let current = pinned.clone().or_else(|| eligible.into_iter().max_by(Version::order));
     store::set_current(&mut transaction, id, current.as_ref(), pinned.is_some()).await?;
+    listing::write(&mut transaction, id).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(current)
 }

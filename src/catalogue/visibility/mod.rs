@@ -6,6 +6,7 @@ pub mod store;
 
 use std::str::FromStr;
 
+use super::listing;
 use super::widget::{Owner, Visibility};
 use crate::archive::WidgetCode;
 use crate::database::{Failure, Pool};
@@ -82,6 +83,7 @@ pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visib
         }
     }
     store::set_visibility(&mut transaction, widget.id, wanted).await?;
+    listing::write(&mut transaction, widget.id).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(())
 }

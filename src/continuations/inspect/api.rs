@@ -3,11 +3,10 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde::Serialize;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::store::{self as inspector, Filter, Summary};
-use crate::continuations::api::EntityBody;
+use super::store::{self as inspector, Filter};
+use crate::continuations::api::RecordBody;
 use crate::continuations::store::{self, Continuation};
 use crate::continuations::{BotType, ContinueId, State, placeholders};
 use crate::http::caller::BotEngine;
@@ -28,52 +27,10 @@ const TEXT: usize = 16_384;
 /// Placeholders that one text may hold.
 const PLACEHOLDERS: usize = 100;
 
-/// A record without what the widget sent.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SummaryBody {
-    continue_id: i64,
-    bot_type: BotType,
-    bot_id: i64,
-    widget_code: String,
-    entity: EntityBody,
-    reference: Option<String>,
-    state: State,
-    #[serde(with = "time::serde::rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    opened_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339::option")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    closed_at: Option<OffsetDateTime>,
-    closed_by_user_id: Option<i64>,
-    failure: Option<String>,
-}
-
-impl From<Summary> for SummaryBody {
-    fn from(summary: Summary) -> Self {
-        Self {
-            continue_id: summary.id.0,
-            bot_type: summary.bot.kind,
-            bot_id: summary.bot.id,
-            widget_code: summary.widget_code,
-            entity: EntityBody { r#type: summary.entity_type, id: summary.entity_id },
-            reference: summary.reference,
-            state: summary.state,
-            opened_at: summary.opened_at,
-            expires_at: summary.expires_at,
-            closed_at: summary.closed_at,
-            closed_by_user_id: summary.closed_by_user_id,
-            failure: summary.failure,
-        }
-    }
-}
-
 /// A page of records, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SummariesBody {
-    continuations: Vec<SummaryBody>,
+    continuations: Vec<RecordBody>,
     /// The value of `before` for the next page; null on the last.
     next: Option<i64>,
 }
@@ -105,7 +62,7 @@ pub(crate) async fn list(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, 
     if more {
         found.pop();
     }
-    let continuations: Vec<_> = found.into_iter().map(SummaryBody::from).collect();
+    let continuations: Vec<_> = found.into_iter().map(RecordBody::from).collect();
     let next = continuations.last().filter(|_| more).map(|last| last.continue_id);
     hal::json(HttpResponse::Ok(), &SummariesBody { continuations, next })
 }

@@ -185,7 +185,8 @@ pub async fn attempts(pool: &Pool, account: AccountId, id: DeliveryId, most: i64
     rows.iter().map(attempt).collect()
 }
 
-/// Removes at most `batch` deliveries that were kept long enough, with their tries, and tells how many.
+/// Removes at most `batch` deliveries that were kept long enough, with their tries, and tells how many. A call has a lane of its own,
+/// which goes with it.
 ///
 /// # Errors
 ///
@@ -193,11 +194,14 @@ pub async fn attempts(pool: &Pool, account: AccountId, id: DeliveryId, most: i64
 pub async fn remove_old(pool: &Pool, retention: Retention, batch: i64) -> Result<u64, Failure> {
     let done = sqlx::query(
         "WITH old AS ( \
-           SELECT account_id, id FROM deliveries WHERE closed_at <= now() - make_interval(secs => least($1, $2)) \
+           SELECT account_id, id, way, lane FROM deliveries WHERE closed_at <= now() - make_interval(secs => least($1, $2)) \
            AND closed_at <= now() - make_interval(secs => CASE WHEN state = 'dead' THEN $2 ELSE $1 END) \
            ORDER BY closed_at LIMIT $3 FOR UPDATE SKIP LOCKED \
          ), tries AS ( \
            DELETE FROM delivery_attempts a USING old WHERE a.account_id = old.account_id AND a.delivery_id = old.id \
+         ), lanes AS ( \
+           DELETE FROM delivery_lanes l USING old \
+           WHERE old.way = 'call' AND l.account_id = old.account_id AND l.way = old.way AND l.lane = old.lane \
          ) \
          DELETE FROM deliveries d USING old WHERE d.account_id = old.account_id AND d.id = old.id",
     )
