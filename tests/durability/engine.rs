@@ -148,6 +148,10 @@ pub async fn fetch(callers: Vec<Caller>, mut chance: Chance, slow: bool) {
                 30..34 => How::Forget,
                 _ => How::Ack,
             };
+            if leased.attempt > 1 && !slow {
+                // Time for whoever had it before to come too late.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
             conclude(caller, &leased, how).await;
         }
     }
@@ -172,7 +176,7 @@ async fn conclude(caller: &Caller, leased: &Leased<'_>, how: How) {
         How::Forget => return,
         How::Late => {
             while !book.engine_ends() && !is_overtaken(book, leased) {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             nack
         }

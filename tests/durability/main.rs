@@ -111,7 +111,7 @@ async fn run(mut world: World, kills: u64, continues: u64, clients: u64, seed: u
     let mut chance = Chance::new(seed);
     let book = world.book.clone();
     let callback_url = engine::listen(book.clone(), chance.below(u64::MAX)).await;
-    let fetching = [false, false, false, false, true]
+    let fetching = [false, false, false, false, true, true, true]
         .map(|slow| tokio::spawn(engine::fetch(world.callers.clone(), Chance::new(chance.below(u64::MAX)), slow)));
     let clients: Vec<_> = (0..clients)
         .map(|_| {

@@ -159,7 +159,7 @@ fn arguments(site: &Site) -> Vec<OsString> {
     let mut set = |setting: &str| arguments.extend(["-c".into(), setting.into()]);
     set(&format!("max_connections={}", site.max_connections));
     let durability: &[&str] = match site.durability {
-        Durability::Durable => &["fsync=on", "full_page_writes=on"],
+        Durability::Durable => &["fsync=on", "full_page_writes=on", "synchronous_commit=on"],
         Durability::Throwaway => &THROWAWAY,
     };
     SETTINGS.iter().chain(durability).for_each(|setting| set(setting));
