@@ -22,6 +22,7 @@ use crate::database::{self, ConnectError, Connected};
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
+use crate::monitoring;
 use crate::outgoing::{Client, ClientError};
 use crate::routes;
 use crate::sources::{Clock, Identifiers, Secrets};
@@ -193,6 +194,7 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
         }),
+        metrics: shared.metrics.clone(),
         at_once: config.limits.outgoing_calls,
     });
     background.start("deliveries", move |stop| worker.clone().run(stop));
@@ -203,6 +205,8 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     background.start("old deliveries", move |stop| history::remove_old(pool.clone(), retention, stop));
     let (pool, keep) = (shared.pool.clone(), config.keep.continuations);
     background.start("old records", move |stop| sweep::remove_old(pool.clone(), keep, stop));
+    let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
+    background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
     Ok(background)
 }
 

@@ -21,6 +21,7 @@
 //! | [`integrations`] | OAuth integrations: their addresses and secrets |
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
+//! | [`metrics`], [`monitoring`] | what is counted and timed; the numbers to watch, and `/metrics` |
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
@@ -46,6 +47,8 @@ pub mod health;
 pub mod http;
 pub mod installs;
 pub mod integrations;
+pub mod metrics;
+pub mod monitoring;
 pub mod openapi;
 pub mod outgoing;
 pub mod ratings;

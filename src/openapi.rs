@@ -92,6 +92,7 @@ struct ProblemModel {
         crate::delivery::secret::api::show,
         crate::health::live,
         crate::health::ready,
+        crate::monitoring::api::show,
         show,
     ),
     components(schemas(ProblemModel)),

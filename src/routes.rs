@@ -20,7 +20,9 @@ use crate::delivery::secret::api as secret;
 use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
-use crate::{catalogue, continuations, delivery, files, health, installs, integrations, openapi, ratings, v4};
+use crate::{
+    catalogue, continuations, delivery, files, health, installs, integrations, monitoring, openapi, ratings, v4,
+};
 
 /// Every route.
 #[must_use]
@@ -77,6 +79,7 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::GET,    "/registry/v1/health/live",                               health::live),
         Route::new(Method::GET,    "/registry/v1/health/ready",                              health::ready),
         Route::new(Method::GET,    "/registry/v1/openapi.json",                              openapi::show),
+        Route::new(Method::GET,    "/metrics",                                               monitoring::api::show),
     ]
 }
 

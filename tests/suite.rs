@@ -28,6 +28,7 @@ mod hostile_uploads;
 mod integrations;
 mod lead_source;
 mod limits;
+mod metrics;
 mod migrations;
 mod ownership;
 mod packed_files;

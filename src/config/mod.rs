@@ -59,6 +59,8 @@ pub struct Config {
     pub log: String,
     /// How the log looks.
     pub log_format: LogFormat,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsReaders,
     /// Which addresses that somebody else chose are called.
     pub outgoing: Policy,
     /// Sizes, times and counts.
@@ -93,6 +95,17 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// Who may read `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsReaders {
+    /// Nobody.
+    Nobody,
+    /// Programs on this machine.
+    ThisMachine,
+    /// Everybody who reaches the service.
+    Everybody,
 }
 
 /// A configuration that was read, with every setting as it is printed.
@@ -239,6 +252,14 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         log_filter,
     );
     let log_format = r.value(setting("log_format", "text", "How the log looks: text or json."), log_format);
+    let metrics = r.value(
+        setting(
+            "metrics",
+            "loopback",
+            "Who may read /metrics: off, loopback (this machine, but not through a proxy that names itself), or open.",
+        ),
+        metrics_readers,
+    );
     let outgoing = outgoing(r);
     let limits = Limits::read(r);
     let keep = Keep::read(r);
@@ -258,6 +279,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         workers: workers?,
         log: log?,
         log_format: log_format?,
+        metrics: metrics?,
         outgoing: outgoing?,
         limits: limits?,
         keep: keep?,
@@ -323,6 +345,15 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("is neither text nor json".to_owned()),
+    }
+}
+
+fn metrics_readers(text: &str) -> Result<MetricsReaders, String> {
+    match text {
+        "off" => Ok(MetricsReaders::Nobody),
+        "loopback" => Ok(MetricsReaders::ThisMachine),
+        "open" => Ok(MetricsReaders::Everybody),
+        _ => Err("is neither off, loopback nor open".to_owned()),
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::lease::{Finished, Leased, Report};
 use super::schedule::Next;
 use super::store::{self, Whose};
-use super::{DeliveryId, Outcome, Way};
+use super::{DeliveryId, Outcome, Way, counted};
 use crate::auth::AccountId;
 use crate::database::Failure;
 use crate::http::caller::BotEngine;
@@ -106,6 +106,7 @@ async fn wait_for_events(
     let end = Instant::now() + wait;
     loop {
         let leased = store::lease(&shared.pool, Whose::Account(account), most, shared.ids.next()).await?;
+        counted::taken(&shared.metrics, &leased);
         let left = end.saturating_duration_since(Instant::now());
         if !leased.is_empty() || left.is_zero() {
             return Ok(leased);
@@ -206,7 +207,10 @@ async fn conclude(
     let (pool, account) = (&call.shared.pool, call.who.0.account);
     let found = store::find_lease(pool, account, id, token.unwrap_or_default()).await?;
     let (lease, attempt) = found.ok_or_else(over)?;
-    if store::finish_alone(pool, &lease, &report(attempt)).await? == Finished::Stale {
+    let report = report(attempt);
+    let finished = store::finish_alone(pool, &lease, &report).await?;
+    counted::finished(&call.shared.metrics, lease.way, report.outcome, finished);
+    if finished == Finished::Stale {
         return Err(over());
     }
     call.shared.bell.ring();

@@ -42,6 +42,8 @@ pub struct Leased {
     pub payload: Option<Vec<u8>>,
     /// The number of this try, from 1.
     pub attempt: u32,
+    /// Whether the try before was abandoned.
+    pub abandoned: bool,
     /// When the event was accepted.
     pub created_at: OffsetDateTime,
     /// When the lease ends.

@@ -4,6 +4,7 @@
 //! receiver leases it through [`api`]; `docs/DELIVERY.md` says what is guaranteed, and why.
 
 pub mod api;
+mod counted;
 pub mod history;
 pub mod lease;
 pub mod replay;

@@ -162,7 +162,8 @@ async fn take(connection: &mut Connection, lanes: &Lanes, token: Uuid) -> Result
          ) \
          UPDATE deliveries d SET state = 'leased', lease_token = $4, leased_at = now(), due_at = now() + $5, attempts = d.attempts + 1 \
          FROM chosen c WHERE d.account_id = c.account_id AND d.id = c.id \
-         RETURNING d.account_id, d.id, d.way, d.lane, d.kind, d.subject_id, d.address, d.payload, d.attempts, d.created_at, d.due_at",
+         RETURNING d.account_id, d.id, d.way, d.lane, d.kind, d.subject_id, d.address, d.payload, d.attempts, d.created_at, d.due_at, \
+           c.state = 'leased' AS abandoned",
     )
     .bind(&lanes.accounts)
     .bind(&lanes.ways)
@@ -193,6 +194,7 @@ fn leased(row: &PgRow, token: Uuid) -> Result<Leased, Failure> {
         address: row.try_get("address")?,
         payload: row.try_get("payload")?,
         attempt: u32::try_from(attempts).map_err(|why| corrupt(why.to_string()))?,
+        abandoned: row.try_get("abandoned")?,
         created_at: row.try_get("created_at")?,
         until: row.try_get("due_at")?,
     })

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use super::lease::{Finished, KEPT_ANSWER, Leased, Report};
 use super::schedule::{self, LEASE, Next};
 use super::store::{self, Whose};
-use super::{Outcome, Way, secret};
+use super::{Outcome, Way, counted, secret};
 use crate::background::{Bell, Stop};
 use crate::database::{Connection, Failure, Pool};
+use crate::metrics::Metrics;
 use crate::outgoing::{self, CallError, Target};
 use crate::sources::{Clock, Identifiers};
 
@@ -68,6 +69,8 @@ pub struct Worker {
     pub bell: Bell,
     /// The feature that orders calls.
     pub calls: Arc<dyn Calls>,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
     /// Tries that run at once.
     pub at_once: usize,
 }
@@ -97,10 +100,12 @@ impl Worker {
 
     async fn take(&self, most: usize) -> Vec<Leased> {
         let Ok(most @ 1..) = u32::try_from(most) else { return Vec::new() };
-        store::lease(&self.pool, Whose::Worker, most, self.ids.next()).await.unwrap_or_else(|error| {
+        let taken = store::lease(&self.pool, Whose::Worker, most, self.ids.next()).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "events cannot be taken from the database now");
             Vec::new()
-        })
+        });
+        counted::taken(&self.metrics, &taken);
+        taken
     }
 
     async fn deliver(self: Arc<Self>, leased: Leased) {
@@ -209,6 +214,7 @@ impl Worker {
     }
 
     fn tell(&self, leased: &Leased, report: &Report, finished: Finished) {
+        counted::finished(&self.metrics, leased.lease.way, report.outcome, finished);
         let (id, attempt, outcome) = (leased.lease.id.0, leased.attempt, report.outcome.as_str());
         match finished {
             Finished::Closed { dead: true, .. } => {

@@ -25,6 +25,9 @@ use super::shared::Shared;
 /// Names the request in the log and in the answer.
 pub const REQUEST_ID: &str = "x-request-id";
 
+/// What counts as the route of requests that have none: their paths are whatever clients send.
+const NO_ROUTE: &str = "none";
+
 /// Answers a request with the routes of its path; `None` when the path is unknown.
 pub async fn exchange(
     request: HttpRequest,
@@ -37,6 +40,7 @@ pub async fn exchange(
     let started = Instant::now();
     let (payload, held) = Held::split(&request, payload);
     async {
+        let route = routes.as_ref().and_then(|routes| routes.first()).map_or(NO_ROUTE, |route| route.path);
         let mut response = match answer(request.clone(), payload, &shared, routes).await {
             Ok(response) => response,
             Err(problem) => problem.response(),
@@ -50,7 +54,9 @@ pub async fn exchange(
         if *request.method() == Method::HEAD {
             response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
         }
-        log(&request, response.status(), started.elapsed());
+        let took = started.elapsed();
+        shared.metrics.answered(request.method().as_str(), route, response.status().as_u16(), took);
+        log(&request, response.status(), took);
         match held {
             Some(held) => held.until_sent(response),
             None => response,
@@ -96,10 +102,10 @@ async fn answer(
     let Some(route) = routes.iter().find(|route| route.method == *wanted) else {
         return Err(Problem::WrongMethod { method, allow: allow(&routes) });
     };
-    // Health is told however busy the service is.
+    // Health and the numbers to watch are told however busy the service is.
     let _place = match shared.requests.clone().try_acquire_owned() {
         Ok(place) => Some(place),
-        Err(_) if route.path.starts_with("/registry/v1/health/") => None,
+        Err(_) if route.path.starts_with("/registry/v1/health/") || route.path == "/metrics" => None,
         Err(_) => return Err(Problem::Busy),
     };
     route.answer(request, payload, shared.clone()).await

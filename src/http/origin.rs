@@ -82,8 +82,21 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
+/// Whether the request was sent on this machine, and by no proxy that says that it speaks for somebody else.
+#[must_use]
+pub fn is_of_this_machine(request: &HttpRequest) -> bool {
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    let forwarded = request.headers().keys().any(|name| {
+        let name = name.as_str();
+        name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "x-real-ip" | "via")
+    });
+    peer.is_some_and(|peer| peer.is_loopback()) && !forwarded
+}
+
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     #[test]
@@ -105,5 +118,28 @@ mod tests {
         for bad in ["a.test", "ftp://a.test", "https://a.test/x", "https://a.test?x", "https://u@a.test", "https://"] {
             assert!(PublicOrigin::parse(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn this_machine_is_the_peer_and_not_what_a_header_says() {
+        let of = |peer: &str, header: Option<&'static str>| {
+            let request = TestRequest::default().peer_addr(peer.parse().unwrap());
+            let request = match header {
+                Some(name) => request.insert_header((name, "127.0.0.1")),
+                None => request,
+            };
+            is_of_this_machine(&request.to_http_request())
+        };
+        for peer in ["127.0.0.1:1", "127.8.9.10:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert!(of(peer, None), "{peer}");
+            assert!(of(peer, Some("x-request-id")), "{peer}");
+            for header in ["x-forwarded-for", "X-Forwarded-Proto", "Forwarded", "x-real-ip", "via"] {
+                assert!(!of(peer, Some(header)), "{peer} {header}");
+            }
+        }
+        for peer in ["10.0.0.1:1", "172.17.0.1:1", "[fe80::1]:1", "[::ffff:10.0.0.1]:1", "0.0.0.0:1"] {
+            assert!(!of(peer, None) && !of(peer, Some("x-forwarded-for")), "{peer}");
+        }
+        assert!(!is_of_this_machine(&TestRequest::default().to_http_request()));
     }
 }

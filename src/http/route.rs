@@ -52,6 +52,12 @@ impl<P, B> Call<P, B> {
         self.request.path().splitn(segments + 2, '/').nth(segments + 1).unwrap_or_default()
     }
 
+    /// Whether the request was sent on this machine, and by no proxy that says that it speaks for somebody else.
+    #[must_use]
+    pub fn is_from_this_machine(&self) -> bool {
+        origin::is_of_this_machine(&self.request)
+    }
+
     /// The query.
     #[must_use]
     pub fn query(&self) -> Query {

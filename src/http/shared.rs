@@ -12,6 +12,7 @@ use crate::auth::{AccountId, Caller, Verifier};
 use crate::background::Bell;
 use crate::config::Config;
 use crate::database::Pool;
+use crate::metrics::Metrics;
 use crate::sources::{Clock, Identifiers, Secrets};
 
 /// Archives that are read at once: reading one takes a processor and some memory.
@@ -45,6 +46,8 @@ pub struct Shared {
     pub archives: Arc<Semaphore>,
     /// Rung when there is something to deliver.
     pub bell: Bell,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
     rate: Option<Rate>,
 }
 
@@ -65,6 +68,7 @@ impl Shared {
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
             bell: Bell::default(),
+            metrics: Arc::default(),
             rate: config.rate.map(Rate::new),
             config,
             pool,

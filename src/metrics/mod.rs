@@ -1,0 +1,154 @@
+//! What is counted and timed while the service works, and the text that tells it. Knows no feature; holds no state that anything
+//! else depends on.
+
+mod labels;
+mod sampled;
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use labels::{AttemptLabels, ConnectionLabels, RequestLabels, RouteLabels, WayLabels};
+use sampled::Gauges;
+
+pub use sampled::{Deliveries, OldestBot, Sample, Waiting};
+
+/// What [`Metrics::text`] is written in.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Seconds: from an answer out of memory to one that ran into its deadline.
+const REQUEST_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// Seconds: from an engine that listens to one that was down for an hour.
+const ARRIVAL_SECONDS: [f64; 15] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0];
+
+/// Every number of one running service.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    attempts: Family<AttemptLabels, Counter>,
+    arrivals: Family<WayLabels, Histogram, fn() -> Histogram>,
+    connections: Family<ConnectionLabels, Gauge>,
+    most_connections: Gauge,
+    sampled: Gauges,
+    sample_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    // When the last sample was taken. Held while one is written or told, so that none is told half.
+    sampled_at: Mutex<Option<Instant>>,
+    started: Instant,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("widget_registry");
+        let metrics = Self {
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
+            attempts: Family::default(),
+            arrivals: Family::new_with_constructor(|| Histogram::new(ARRIVAL_SECONDS)),
+            connections: Family::default(),
+            most_connections: Gauge::default(),
+            sampled: Gauges::register(&mut registry),
+            sample_age: Gauge::default(),
+            sampled_at: Mutex::new(None),
+            started: Instant::now(),
+            registry: Registry::default(),
+        };
+        let info = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program", info);
+        registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "From a request's head to its answer's",
+            Unit::Seconds,
+            metrics.request_seconds.clone(),
+        );
+        registry.register("delivery_attempts", "Tries that ended, by how", metrics.attempts.clone());
+        registry.register_with_unit(
+            "accept_to_engine",
+            "From the acceptance of an event to the engine's word that it has it",
+            Unit::Seconds,
+            metrics.arrivals.clone(),
+        );
+        registry.register("database_connections", "Connections of the pool that are open", metrics.connections.clone());
+        registry.register(
+            "database_connections_max",
+            "Connections that the pool opens at most",
+            metrics.most_connections.clone(),
+        );
+        registry.register_with_unit(
+            "sample_age",
+            "Since the numbers of waits and deliveries were last read from the database, or since the start",
+            Unit::Seconds,
+            metrics.sample_age.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// Counts a request that was answered. `route` is the route table's path.
+    pub fn answered(&self, method: &str, route: &'static str, status: u16, took: Duration) {
+        let method = labels::method(method);
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+        self.request_seconds.get_or_create(&RouteLabels { method, route }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a try that ended.
+    pub fn tried(&self, way: &'static str, outcome: &'static str) {
+        self.attempts.get_or_create(&AttemptLabels { way, outcome }).inc();
+    }
+
+    /// Notes how long an event took from its acceptance to its receiver.
+    pub fn arrived(&self, way: &'static str, after: Duration) {
+        self.arrivals.get_or_create(&WayLabels { way }).observe(after.as_secs_f64());
+    }
+
+    /// Notes how many connections of the database's pool are open, how many of these are idle, and how many there may be.
+    pub fn connections(&self, open: u32, idle: usize, most: u32) {
+        let idle = i64::try_from(idle).unwrap_or(i64::MAX);
+        self.connections.get_or_create(&ConnectionLabels { state: "idle" }).set(idle);
+        // The two were read one after the other.
+        self.connections.get_or_create(&ConnectionLabels { state: "in_use" }).set((i64::from(open) - idle).max(0));
+        self.most_connections.set(i64::from(most));
+    }
+
+    /// Takes the place of the sample before.
+    pub fn sampled(&self, sample: &Sample) {
+        let mut sampled_at = self.sampled_at();
+        self.sampled.replace(sample);
+        *sampled_at = Some(Instant::now());
+    }
+
+    /// All of it, as [`CONTENT_TYPE`].
+    ///
+    /// # Errors
+    ///
+    /// When a number cannot be written, which none of ours is known to cause.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let sampled_at = self.sampled_at();
+        self.sample_age.set(sampled_at.unwrap_or(self.started).elapsed().as_secs_f64());
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn sampled_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.sampled_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
