@@ -81,7 +81,7 @@ pub enum Database {
     External {
         /// For everything but migrations.
         url: SecretString,
-        /// For migrations, past a pooler; the same when not set.
+        /// For migrations and for hearing other servers, past a pooler; the same when not set.
         direct_url: Option<SecretString>,
         /// Whether a transaction pooler stands between: then no start-up parameters are sent.
         pooler: bool,
@@ -297,7 +297,11 @@ fn database(r: &mut Reader) -> Option<Database> {
     };
     let direct = Setting {
         secret: true,
-        ..setting("database_direct_url", "", "URL for migrations, past a pooler; database_url when not set.")
+        ..setting(
+            "database_direct_url",
+            "",
+            "URL for migrations and for hearing other servers, past a pooler; database_url when not set.",
+        )
     };
     let url = r.optional(url, parse::database_url);
     let direct_url = r.optional(direct, parse::database_url);
