@@ -19,7 +19,9 @@ use crate::continuations::calls::WidgetCalls;
 use crate::continuations::sweep;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::embedded::{Cluster, EmbeddedError};
+use crate::database::hints::Hints;
 use crate::database::{self, ConnectError, Connected};
+use crate::delivery::hint;
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
@@ -117,11 +119,14 @@ impl App {
         let listen = |source| AppError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let Connected { pool, cluster } = database::connect(&config, &data_dir).await?;
+        let Connected { pool, hints, cluster } = database::connect(&config, &data_dir).await?;
         let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids, secrets, address));
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
-        let background = work_beside(&shared)?;
+        let mut background = work_beside(&shared)?;
+        if let Some(hints) = hints {
+            hint_others(&mut background, &shared, hints);
+        }
         let (stop_database, stopped) = watch::channel(false);
         Ok(Self {
             address,
@@ -214,6 +219,15 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
     background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
     Ok(background)
+}
+
+/// Tells the other servers of the same database of new events, and hears them.
+fn hint_others(background: &mut Background, shared: &Shared, hints: Hints) {
+    let name = shared.ids.next().to_string();
+    let (pool, bell, own) = (shared.pool.clone(), shared.bell.clone(), name.clone());
+    background.start("telling other servers", move |stop| hint::tell(pool.clone(), bell.clone(), own.clone(), stop));
+    let bell = shared.bell.clone();
+    background.start("hearing other servers", move |stop| hint::hear(hints.clone(), bell.clone(), name.clone(), stop));
 }
 
 fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {

@@ -33,24 +33,39 @@ impl Stop {
 
 /// A bell that is rung when there may be work. It only saves time: whoever waits for it looks by itself now and then.
 #[derive(Debug, Clone)]
-pub struct Bell(watch::Sender<()>);
+pub struct Bell {
+    all: watch::Sender<()>,
+    here: watch::Sender<()>,
+}
 
 impl Default for Bell {
     fn default() -> Self {
-        Self(watch::Sender::new(()))
+        Self { all: watch::Sender::new(()), here: watch::Sender::new(()) }
     }
 }
 
 impl Bell {
     /// Wakes everybody who listens.
     pub fn ring(&self) {
-        self.0.send_replace(());
+        self.all.send_replace(());
+        self.here.send_replace(());
+    }
+
+    /// Wakes those who look for work, but not those who tell others of it: they have told us.
+    pub fn ring_quietly(&self) {
+        self.all.send_replace(());
     }
 
     /// Hears every ring from now on.
     #[must_use]
     pub fn listen(&self) -> Listener {
-        Listener(self.0.subscribe())
+        Listener(self.all.subscribe())
+    }
+
+    /// Hears every ring from now on but the quiet ones.
+    #[must_use]
+    pub fn listen_here(&self) -> Listener {
+        Listener(self.here.subscribe())
     }
 }
 
@@ -59,12 +74,17 @@ impl Bell {
 pub struct Listener(watch::Receiver<()>);
 
 impl Listener {
+    /// Waits for a ring since the last one that was waited for.
+    pub async fn heard(&mut self) {
+        // A bell that is gone rings no more.
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits for a ring since the last one that was waited for, at most for some time.
     pub async fn heard_within(&mut self, time: Duration) {
-        // A bell that is gone rings no more: then only the time passes.
-        if let Ok(Err(_)) = tokio::time::timeout(time, self.0.changed()).await {
-            tokio::time::sleep(time).await;
-        }
+        let _ = tokio::time::timeout(time, self.heard()).await;
     }
 }
 
@@ -148,5 +168,22 @@ mod tests {
         is_done.await.unwrap();
         background.stop().await;
         assert_eq!(begun.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_quiet_ring_is_told_to_nobody_else() {
+        let bell = Bell::default();
+        let (mut all, mut here) = (bell.listen(), bell.listen_here());
+        bell.ring_quietly();
+        all.heard().await;
+        assert!(!here.0.has_changed().unwrap());
+        bell.ring();
+        all.heard().await;
+        here.heard().await;
+        // Rings that nobody waited for are one.
+        bell.ring();
+        bell.ring();
+        here.heard().await;
+        assert!(!here.0.has_changed().unwrap());
     }
 }

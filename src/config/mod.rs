@@ -16,12 +16,14 @@ use crate::outgoing::Policy;
 
 mod keep;
 mod limits;
+mod metrics;
 mod parse;
 mod reader;
 mod reference;
 
 pub use keep::Keep;
 pub use limits::Limits;
+pub use metrics::MetricsReaders;
 pub(crate) use parse::duration;
 pub use reader::{Origin, Reader, Setting, Shown, Sources, variable_of};
 pub use reference::reference;
@@ -81,7 +83,7 @@ pub enum Database {
     External {
         /// For everything but migrations.
         url: SecretString,
-        /// For migrations, past a pooler; the same when not set.
+        /// For migrations and for hearing other servers, past a pooler; the same when not set.
         direct_url: Option<SecretString>,
         /// Whether a transaction pooler stands between: then no start-up parameters are sent.
         pooler: bool,
@@ -95,17 +97,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
-}
-
-/// Who may read `/metrics`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricsReaders {
-    /// Nobody.
-    Nobody,
-    /// Programs on this machine.
-    ThisMachine,
-    /// Everybody who reaches the service.
-    Everybody,
 }
 
 /// A configuration that was read, with every setting as it is printed.
@@ -252,14 +243,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         log_filter,
     );
     let log_format = r.value(setting("log_format", "text", "How the log looks: text or json."), log_format);
-    let metrics = r.value(
-        setting(
-            "metrics",
-            "loopback",
-            "Who may read /metrics: off, loopback (this machine, but not through a proxy that names itself), or open.",
-        ),
-        metrics_readers,
-    );
+    let metrics = MetricsReaders::read(r);
     let outgoing = outgoing(r);
     let limits = Limits::read(r);
     let keep = Keep::read(r);
@@ -297,7 +281,11 @@ fn database(r: &mut Reader) -> Option<Database> {
     };
     let direct = Setting {
         secret: true,
-        ..setting("database_direct_url", "", "URL for migrations, past a pooler; database_url when not set.")
+        ..setting(
+            "database_direct_url",
+            "",
+            "URL for migrations and for hearing other servers, past a pooler; database_url when not set.",
+        )
     };
     let url = r.optional(url, parse::database_url);
     let direct_url = r.optional(direct, parse::database_url);
@@ -345,15 +333,6 @@ fn log_format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("is neither text nor json".to_owned()),
-    }
-}
-
-fn metrics_readers(text: &str) -> Result<MetricsReaders, String> {
-    match text {
-        "off" => Ok(MetricsReaders::Nobody),
-        "loopback" => Ok(MetricsReaders::ThisMachine),
-        "open" => Ok(MetricsReaders::Everybody),
-        _ => Err("is neither off, loopback nor open".to_owned()),
     }
 }
 

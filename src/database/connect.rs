@@ -4,6 +4,7 @@ use crate::config::{Config, Database};
 use crate::data_dir::{DataDir, DataDirError};
 
 use super::embedded::{Cluster, Durability, EmbeddedError, Options};
+use super::hints::Hints;
 use super::migrations::{self, Migrated, MigrationError};
 use super::pooler::{self, Untracked};
 use super::{Pool, options_of, pool, with_timeouts};
@@ -16,6 +17,8 @@ const SPARE_CONNECTIONS: u32 = 10;
 pub struct Connected {
     /// Its connections.
     pub pool: Pool,
+    /// How other servers of the same database are heard; `None` for the embedded one, which has no other.
+    pub hints: Option<Hints>,
     /// The embedded database, when it is one.
     pub cluster: Option<Cluster>,
 }
@@ -55,12 +58,12 @@ pub enum ConnectError {
 /// Why it cannot be used; an embedded one is not left running.
 pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, ConnectError> {
     let limits = &config.limits;
-    let (options, cluster) = match &config.database {
+    let (options, hints, cluster) = match &config.database {
         Database::Embedded { .. } => {
             let cluster = Cluster::start(cluster_options(config, data_dir)).await?;
             let options = cluster.connect_options();
             migrate(&options).await?;
-            (with_timeouts(options, limits), Some(cluster))
+            (with_timeouts(options, limits), None, Some(cluster))
         }
         Database::External { url, direct_url, pooler } => {
             let direct = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
@@ -69,10 +72,11 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
             // Before the migrations: their lock belongs to a session, which a pooler would keep.
             pooler::probe(&options).await.map_err(unreachable)??;
             migrate(&direct).await?;
-            (options, None)
+            let hints = Hints::of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
+            (options, Some(hints), None)
         }
     };
-    Ok(Connected { pool: pool(options, config.database_connections, limits), cluster })
+    Ok(Connected { pool: pool(options, config.database_connections, limits), hints, cluster })
 }
 
 /// Applies the migrations that the database lacks, and nothing else.

@@ -11,6 +11,7 @@ use crate::config::Limits;
 
 mod connect;
 pub mod embedded;
+pub mod hints;
 pub mod migrations;
 pub mod pooler;
 mod statements;

@@ -5,6 +5,7 @@
 
 pub mod api;
 mod counted;
+pub mod hint;
 pub mod history;
 pub mod lease;
 pub mod replay;

@@ -169,10 +169,13 @@ impl Worker {
 
     async fn lease(&self, but: &[i64], most: usize) -> Vec<Leased> {
         let Ok(most @ 1..) = u32::try_from(most) else { return Vec::new() };
-        store::lease(&self.pool, Whose::Worker { but }, most, self.ids.next()).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "events cannot be taken from the database now");
-            Vec::new()
-        })
+        let taken =
+            store::lease(&self.pool, Whose::Worker { but }, most, self.ids.next()).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "events cannot be taken from the database now");
+                Vec::new()
+            });
+        counted::taken(&self.metrics, &taken);
+        taken
     }
 
     async fn deliver(self: Arc<Self>, leased: Leased) {

@@ -1,6 +1,7 @@
 //! Events on their way to the engine.
 
 mod call;
+mod hints;
 mod order;
 mod pull;
 mod push;

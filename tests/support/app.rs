@@ -42,6 +42,8 @@ impl Setup {
 pub struct TestApp {
     /// `http://127.0.0.1:PORT`
     pub url: String,
+    /// The URL of its database.
+    pub database_url: String,
     /// The service's database, past the service.
     pub pool: PgPool,
     /// The key that signs its tokens.
@@ -74,6 +76,25 @@ pub fn test_with(setup: Setup, body: impl AsyncFnOnce(&TestApp)) {
     });
 }
 
+/// Runs a test against two services on one database.
+pub fn test_two(body: impl AsyncFnOnce(&TestApp, &TestApp)) {
+    actix_web::rt::System::new().block_on(async {
+        let database = Database::create(true).await;
+        let (first, stop_first, first_ended) = TestApp::start(&database, Setup::default()).await;
+        let (second, stop_second, second_ended) = TestApp::start(&database, Setup::default()).await;
+        let outcome = AssertUnwindSafe(body(&first, &second)).catch_unwind().await;
+        for (app, stop, ended) in [(first, stop_first, first_ended), (second, stop_second, second_ended)] {
+            app.pool.close().await;
+            let _ = stop.send(());
+            ended.await.unwrap().unwrap();
+        }
+        database.drop().await;
+        if let Err(panic) = outcome {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
 type Ended = actix_web::rt::task::JoinHandle<Result<(), widget_registry::app::AppError>>;
 
 impl TestApp {
@@ -98,7 +119,7 @@ impl TestApp {
             std::future::pending(),
         ));
         let http = reqwest::Client::builder().http1_only().build().unwrap();
-        (Self { url, pool, key, data_dir, ahead, http }, stop, ended)
+        (Self { url, database_url: database.url(), pool, key, data_dir, ahead, http }, stop, ended)
     }
 
     /// Moves the service's clock; what is stored takes the database's time and does not notice.
