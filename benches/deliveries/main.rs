@@ -1,4 +1,4 @@
-//! Measures deliveries against the targets of the service; see `bench/deliveries`.
+//! Measures deliveries against the targets of the service; `docs/BENCHMARKS.md` has what came out.
 #![expect(
     clippy::cast_precision_loss,
     clippy::expect_used,
