@@ -10,6 +10,9 @@ pub const LEASE: Duration = Duration::from_secs(45);
 
 const HOUR: Duration = Duration::from_hours(1);
 
+/// Longest pause after a try that nobody answered: whatever waits for a receiver that is back must be there within five minutes.
+const LONGEST_UNANSWERED: Duration = Duration::from_mins(2);
+
 /// A widget is called three times, with these pauses between.
 const CALL_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
 
@@ -77,8 +80,9 @@ impl Schedule {
             Outcome::Delivered => return Next::Delivered,
             Outcome::Withdrawn => return Next::Withdrawn,
             Outcome::Gone => return Next::Dead,
-            Outcome::Refused | Outcome::Unreachable | Outcome::Timeout | Outcome::Forbidden => {
-                self.backoff.pause(attempt, chance)
+            Outcome::Refused | Outcome::Forbidden => self.backoff.pause(attempt, chance),
+            Outcome::Unreachable | Outcome::Timeout => {
+                self.backoff.pause(attempt, chance).map(|pause| pause.min(LONGEST_UNANSWERED))
             }
         };
         pause.map_or(Next::Dead, |pause| Next::Again(pause.max(asked.unwrap_or_default())))
@@ -130,7 +134,17 @@ mod tests {
         let schedule = Way::Push.schedule();
         for outcome in [Outcome::Refused, Outcome::Unreachable, Outcome::Timeout, Outcome::Forbidden] {
             assert_eq!(schedule.after(1, outcome, 1.0, Some(SECOND * 90)), Next::Again(SECOND * 90));
-            assert_eq!(schedule.after(9, outcome, 1.0, Some(SECOND)), Next::Again(SECOND * 256));
+            assert_eq!(schedule.after(7, outcome, 1.0, Some(SECOND)), Next::Again(SECOND * 64));
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_was_away_is_found_again_within_two_minutes() {
+        let schedule = Way::Push.schedule();
+        for attempt in [8, 12, 500] {
+            for outcome in [Outcome::Unreachable, Outcome::Timeout] {
+                assert_eq!(schedule.after(attempt, outcome, 1.0, None), Next::Again(SECOND * 120), "{attempt}");
+            }
         }
     }
 
