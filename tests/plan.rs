@@ -131,3 +131,32 @@ fn installs_are_listed_by_pages() {
         );
     });
 }
+
+#[test]
+fn a_version_comes_is_installed_and_goes() {
+    test(async |app| {
+        app.publish(&old()).await;
+        for account in 1..=3 {
+            install(app, account, &format!(r#"{{"login":"user {account}"}}"#)).await;
+        }
+        let new = Sample::new("evolving", "1.1.0", &[("login", "Login", "text", true), ("key", "Key", "text", true)]);
+        let planned = plan(app, &new).await;
+        assert_eq!((&planned["installs"], &planned["unfit"]), (&json!(3), &json!(3)));
+        let shown = async |account: i64| {
+            // Settings are shown to administrators.
+            app.caller(Claims::admin(account, 7)).get("/api/v4/widgets/evolving").await.json()
+        };
+        let before: Vec<Value> = vec![shown(1).await, shown(2).await, shown(3).await];
+        app.publish(&new).await;
+        for (account, before) in (1..=3).zip(&before) {
+            let after = shown(account).await;
+            assert_eq!((&before["version"], &after["version"]), (&json!("1.0.0"), &json!("1.1.0")));
+            assert_eq!(after["settings"], before["settings"], "settings are nobody's but the account's");
+            let stored = "SELECT settings->>'login' FROM installs WHERE account_id = $1";
+            let stored: String = sqlx::query_scalar(stored).bind(account).fetch_one(&app.pool).await.unwrap();
+            assert_eq!(stored, format!("user {account}"));
+        }
+        assert_eq!(app.admin().post(&format!("{WIDGET}/versions/1.1.0/yank"), "").await.status, 200);
+        assert_eq!([shown(1).await, shown(2).await, shown(3).await], *before);
+    });
+}
