@@ -39,7 +39,7 @@ pub async fn expire(pool: Pool, bell: Bell, mut stop: Stop) {
 ///
 /// When the database fails.
 pub async fn expire_some(pool: &Pool) -> Result<usize, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_across_accounts().await?;
     let ended = close::expire(&mut transaction, BATCH).await?;
     transaction.commit().await?;
     Ok(ended)
