@@ -13,14 +13,14 @@ use tokio::task::JoinHandle;
 
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
 use crate::background::Background;
-use crate::catalogue::listing;
+use crate::catalogue::{changes, listing};
 use crate::config::Config;
 use crate::continuations::calls::WidgetCalls;
 use crate::continuations::sweep;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::embedded::{Cluster, EmbeddedError};
 use crate::database::hints::Hints;
-use crate::database::{self, ConnectError, Connected};
+use crate::database::{self, ConnectError, Connected, Failure};
 use crate::delivery::hint;
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
@@ -30,6 +30,7 @@ use crate::monitoring;
 use crate::outgoing::{Client, ClientError};
 use crate::routes;
 use crate::sources::{Clock, Identifiers, Secrets};
+use crate::v4::snapshot::Live;
 
 /// Seconds that requests have to end when the service stops.
 const DRAIN_SECONDS: u64 = 30;
@@ -63,6 +64,9 @@ pub enum AppError {
     /// The database cannot be used.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The catalogue cannot be read.
+    #[error("the catalogue cannot be read: {0}")]
+    Catalogue(#[source] Failure),
     /// Calls to others cannot be made.
     #[error(transparent)]
     Outgoing(#[from] ClientError),
@@ -78,6 +82,8 @@ pub struct App {
     pub address: SocketAddr,
     /// What its requests share.
     pub shared: Arc<Shared>,
+    /// The catalogue in memory.
+    pub catalogue: Arc<Live>,
     /// The key that signs tokens.
     pub signing_key: SigningKey,
     handle: ServerHandle,
@@ -121,9 +127,14 @@ impl App {
         let address = listener.local_addr().map_err(listen)?;
         let Connected { pool, hints, cluster } = database::connect(&config, &data_dir).await?;
         let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids, secrets, address));
-        let server = serve(listener, &shared).map_err(AppError::Server)?;
+        let catalogue =
+            Live::start(shared.pool.clone(), shared.catalogue_writes.clone(), shared.config.default_locale.clone());
+        let catalogue = Arc::new(catalogue.await.map_err(AppError::Catalogue)?);
+        let server = serve(listener, &shared, &catalogue).map_err(AppError::Server)?;
         let handle = server.handle();
         let mut background = work_beside(&shared)?;
+        let follower = catalogue.clone();
+        background.start("the catalogue in memory", move |stop| follower.clone().follow(stop));
         if let Some(hints) = hints {
             hint_others(&mut background, &shared, hints);
         }
@@ -131,6 +142,7 @@ impl App {
         Ok(Self {
             address,
             shared,
+            catalogue,
             signing_key,
             handle,
             server: actix_web::rt::spawn(server),
@@ -213,6 +225,8 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     let pool = shared.pool.clone();
     background.start("installs are counted", move |stop| counts::keep(pool.clone(), stop));
     let pool = shared.pool.clone();
+    background.start("old changes", move |stop| changes::remove_old(pool.clone(), stop));
+    let pool = shared.pool.clone();
     background.start("listings are renewed", move |stop| listing::renew_all(pool.clone(), stop));
     let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
     background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
@@ -232,15 +246,17 @@ fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<(
     ended.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-fn serve(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<actix_web::dev::Server> {
+fn serve(listener: TcpListener, shared: &Arc<Shared>, catalogue: &Arc<Live>) -> io::Result<actix_web::dev::Server> {
     let config = &shared.config;
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         count => count,
     };
     let table: Vec<Arc<_>> = routes::table().into_iter().map(Arc::new).collect();
-    let for_app = shared.clone();
-    let server = HttpServer::new(move || ActixApp::new().configure(|config| routes::mount(config, &for_app, &table)))
+    let (for_app, catalogue) = (shared.clone(), catalogue.clone());
+    let app =
+        move || ActixApp::new().app_data(catalogue.clone()).configure(|config| routes::mount(config, &for_app, &table));
+    let server = HttpServer::new(app)
         .workers(workers)
         .client_request_timeout(config.limits.head_time)
         .keep_alive(KEEP_ALIVE)

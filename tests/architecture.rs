@@ -45,7 +45,21 @@ const ARROWS: [(&str, &[&str]); 30] = [
         ],
     ),
     ("bot", &["continuations", "http"]),
-    ("v4", &["archive", "auth", "catalogue", "config", "continuations", "database", "digest", "http", "installs"]),
+    (
+        "v4",
+        &[
+            "archive",
+            "auth",
+            "background",
+            "catalogue",
+            "config",
+            "continuations",
+            "database",
+            "digest",
+            "http",
+            "installs",
+        ],
+    ),
     ("health", &["database", "http"]),
     ("monitoring", &["background", "config", "continuations", "database", "delivery", "http", "metrics"]),
     (
@@ -100,6 +114,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "outgoing",
             "routes",
             "sources",
+            "v4",
         ],
     ),
     (

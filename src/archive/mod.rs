@@ -41,6 +41,6 @@ pub use limits::Limits;
 pub use manifest::{Manifest, Setting, SettingType, SettingTypeError};
 pub use pack::{PackError, pack};
 pub use package::{Files, Package, PackagedFile, ReadError, read_file};
-pub use text::LocalizedText;
+pub use text::{LocalizedText, choose_locale};
 pub use unpack::UnpackError;
 pub use version::{Version, VersionError};

@@ -27,32 +27,33 @@ impl LocalizedText {
     /// language, so that `en-US` finds `en`, and `es` finds `es_ES`.
     #[must_use]
     pub fn resolve(&self, asked: &[&str], default_locale: &str) -> &str {
-        asked
-            .iter()
-            .copied()
-            .chain([default_locale])
-            .find_map(|locale| self.text_in(locale))
-            .or_else(|| self.texts.first().map(|(_, text)| text.as_str()))
-            .unwrap_or(&self.fallback)
+        let locales = self.texts.iter().map(|(locale, _)| locale.as_str());
+        let chosen = choose_locale(&locales, asked.iter().copied(), default_locale);
+        self.texts.get(chosen).map_or(&self.fallback, |(_, text)| text)
     }
+}
 
-    fn text_in(&self, asked: &str) -> Option<&str> {
-        let find = |wanted: &dyn Fn(&str) -> bool| {
-            self.texts.iter().find(|(locale, _)| wanted(locale)).map(|(_, text)| text.as_str())
-        };
+/// The place of the locale that [`LocalizedText::resolve`] takes its text from; 0 when none is asked for.
+#[must_use]
+pub fn choose_locale<'a, 'b>(
+    locales: &(impl Iterator<Item = &'a str> + Clone),
+    asked: impl Iterator<Item = &'b str>,
+    default_locale: &'b str,
+) -> usize {
+    let find = |wanted: &dyn Fn(&str) -> bool| locales.clone().position(wanted);
+    let place_of = |asked: &str| {
         let language = primary_language(asked);
         find(&|locale| same_locale(locale, asked))
             .or_else(|| find(&|locale| same_locale(locale, language)))
             .or_else(|| find(&|locale| same_locale(primary_language(locale), language)))
-    }
+    };
+    asked.chain([default_locale]).find_map(place_of).unwrap_or(0)
 }
 
 /// Whether two locales are the same, whatever their case and whether they are written with `-` or `_`.
 pub(super) fn same_locale(left: &str, right: &str) -> bool {
-    let plain = |text: &str| -> Vec<u8> {
-        text.bytes().map(|byte| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }).collect()
-    };
-    left.len() == right.len() && plain(left) == plain(right)
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    left.len() == right.len() && left.bytes().map(plain).eq(right.bytes().map(plain))
 }
 
 fn primary_language(locale: &str) -> &str {

@@ -83,7 +83,7 @@ pub(crate) async fn publish_widget(call: Call<Publisher, Upload>) -> Result<Http
     let source = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
     let limits = &call.shared.config.limits.archive;
     let accepted = Accepted { source, limits, package: &package, warnings: &warnings };
-    let version = publish::publish(&call.shared.pool, owner, &request, accepted).await?;
+    let version = publish::publish(&call.shared.pool, &call.shared.catalogue_writes, owner, &request, accepted).await?;
     let status = if version.already { StatusCode::OK } else { StatusCode::CREATED };
     hal::json(HttpResponseBuilder::new(status), &body(&version, &package, warnings))
 }
@@ -205,7 +205,8 @@ pub(crate) async fn set_visibility(call: Call<Publisher, Json<Usual>>) -> Result
     if visibility == Visibility::Public {
         scope(&call.who.0, Scope::PublishPublic)?;
     }
-    visibility::change(&call.shared.pool, &code, owner(&call.who), visibility).await?;
+    let (pool, writes) = (&call.shared.pool, &call.shared.catalogue_writes);
+    visibility::change(pool, writes, &code, owner(&call.who), visibility).await?;
     hal::json(HttpResponse::Ok(), &VisibilityBody { visibility })
 }
 

@@ -1,6 +1,7 @@
 //! The catalogue: which widgets exist, in which version, whose they are, and what their settings look like.
 
 pub mod api;
+pub mod changes;
 pub mod deletion;
 pub mod deprecation;
 pub mod listing;

@@ -5,14 +5,14 @@ use std::io::{Read, Seek};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::listing;
 use super::store::{self, Attributes, NewVersion, Registered};
 use super::template::Template;
 use super::versions::{self, becomes_current};
 use super::widget::{Owner, Visibility, WidgetId};
+use super::{changes, listing};
 use crate::archive::{Finding, Limits, LocalizedText, Package, PackagedFile, Version, WidgetCode};
 use crate::blobs::{self, BlobError, NewBlob};
-use crate::database::{Connection, Failure, Pool};
+use crate::database::{Connection, Failure, Pool, Writes};
 use crate::digest::Sha256;
 
 /// What a publisher asks for besides the archive. What is not given stays as it is, or takes the default of a new widget.
@@ -92,6 +92,7 @@ pub enum PublishError {
 /// What stands against it; then nothing has changed.
 pub async fn publish<R: Read + Seek + Send + 'static>(
     pool: &Pool,
+    writes: &Writes,
     publisher: Owner,
     request: &Request,
     archive: Accepted<'_, R>,
@@ -99,6 +100,7 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     let Accepted { source, limits, package, warnings } = archive;
     let code = request.code.clone().or_else(|| package.manifest.code.clone()).ok_or(PublishError::NoCode)?;
     let new = new_version(package, warnings)?;
+    let write = writes.begin();
     let mut transaction = pool.begin_for(publisher.account).await?;
     if let Some(found) = store::find(&mut transaction, &code).await? {
         // Judged again under the lock; here only so that nothing is stored in vain.
@@ -128,7 +130,7 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     let current = if !already && wins { Some(new.version.clone()) } else { registered.current_version };
     store::update(&mut transaction, registered.id, attributes, current.as_ref()).await?;
     listing::write(&mut transaction, registered.id).await?;
-    transaction.commit().await.map_err(Failure::from)?;
+    changes::commit(transaction, write, registered.id).await?;
     Ok(Published { id: registered.id, code, already, is_current: current.as_ref() == Some(new.version), attributes })
 }
 

@@ -101,7 +101,7 @@ pub(crate) fn widget(row: &PgRow) -> Result<Widget, Failure> {
 }
 
 /// Reads the owner's columns of a row.
-pub(super) fn owner(row: &PgRow, table: &'static str, key: &str) -> Result<Owner, Failure> {
+pub(crate) fn owner(row: &PgRow, table: &'static str, key: &str) -> Result<Owner, Failure> {
     let account = AccountId::new(row.try_get("owner_account_id")?);
     let user = UserId::new(row.try_get("owner_user_id")?);
     match (account, user) {

@@ -59,7 +59,7 @@ async fn publish_sample(app: &App, folder: &Dir<'_>, owner: Owner) -> anyhow::Re
         ..Request::default()
     };
     let accepted = Accepted { source, limits, package: &package, warnings: &findings };
-    match publish(&app.shared.pool, owner, &request, accepted).await {
+    match publish(&app.shared.pool, &app.shared.catalogue_writes, owner, &request, accepted).await {
         Ok(_) => Ok(()),
         // An earlier version of this program packed the same sample differently; what is there is as good.
         Err(PublishError::OtherBytes(_) | PublishError::ForeignCode(_)) => {

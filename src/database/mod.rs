@@ -7,6 +7,7 @@ pub use connect::{ConnectError, Connected, connect, migrate_only};
 pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
+pub use writes::{Ended, Write, Writes};
 
 use crate::config::Limits;
 
@@ -17,6 +18,7 @@ pub mod migrations;
 mod pool;
 pub mod pooler;
 mod statements;
+mod writes;
 
 /// A connection, or a transaction on one.
 pub type Connection = sqlx::PgConnection;

@@ -82,6 +82,18 @@ pub fn ok(body: &impl Serialize) -> Result<HttpResponse, Problem> {
     answer(HttpResponse::Ok(), "application/hal+json", body)
 }
 
+/// 200 with a body that is written already, as `application/hal+json`.
+///
+/// # Errors
+///
+/// None yet.
+pub fn ready(body: Vec<u8>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/hal+json"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(body))
+}
+
 /// An answer with this body as `application/json`, for everything under `/registry/v1`.
 ///
 /// # Errors

@@ -58,6 +58,19 @@ impl<P, B> Call<P, B> {
         origin::is_of_this_machine(&self.request)
     }
 
+    /// What a feature keeps for all requests. It was given to the server at its start; here nobody knows what it is.
+    ///
+    /// # Errors
+    ///
+    /// 500 when it was not.
+    pub fn state<T: 'static>(&self) -> Result<&T, Problem> {
+        let state = self.request.app_data::<Arc<T>>().map(AsRef::as_ref);
+        state.ok_or_else(|| {
+            tracing::error!(state = std::any::type_name::<T>(), "the server was started without it");
+            Problem::Internal
+        })
+    }
+
     /// The query.
     #[must_use]
     pub fn query(&self) -> Query {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::auth::{AccountId, Caller, Verifier};
 use crate::background::Bell;
 use crate::config::Config;
-use crate::database::Pool;
+use crate::database::{Pool, Writes};
 use crate::metrics::Metrics;
 use crate::sources::{Clock, Identifiers, Secrets};
 
@@ -55,6 +55,8 @@ pub struct Shared {
     pub polls: Arc<Semaphore>,
     /// Rung when there is something to deliver.
     pub bell: Bell,
+    /// Transactions that change what the v4 API shows of the catalogue.
+    pub catalogue_writes: Writes,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
     rate: Option<Rate>,
@@ -83,6 +85,7 @@ impl Shared {
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
             bell: Bell::default(),
+            catalogue_writes: Writes::default(),
             metrics: Arc::default(),
             rate: config.rate.map(Rate::new),
             config,

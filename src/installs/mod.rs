@@ -3,9 +3,11 @@
 pub mod api;
 pub mod counts;
 pub mod fit;
+mod placements;
 mod plan;
 pub mod settings;
 pub mod store;
 
+pub use placements::{Placed, Placements};
 pub use settings::Settings;
 pub use store::{Install, Sighting};

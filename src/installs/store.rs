@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
+use super::placements::{Placed, Placements};
 use super::settings::Settings;
 use crate::archive::WidgetCode;
 use crate::auth::{AccountId, Caller};
@@ -31,39 +32,36 @@ pub struct Sighting {
     pub install: Option<Install>,
 }
 
-/// A page of the widgets that a caller sees, ascending by id: public ones, those installed in the account, and the caller's own.
-///
-/// Each of the three parts is read by its index and only as far as the page's end.
+/// Every install of an account. An account has few widgets beside those that there are; they come as one row.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64) -> Result<Vec<Sighting>, Failure> {
-    let rows = sqlx::query(concat!(
-        "WITH visible AS ( \
-           (SELECT id FROM widgets WHERE visibility = 'public' AND current_version IS NOT NULL ORDER BY id LIMIT $3 + $4) \
-           UNION \
-           (SELECT w.id FROM installs i JOIN widgets w ON w.id = i.widget_id AND w.current_version IS NOT NULL \
-            WHERE i.account_id = $1 ORDER BY i.widget_id LIMIT $3 + $4) \
-           UNION \
-           (SELECT id FROM widgets WHERE owner_account_id = $1 AND owner_user_id = $2 AND current_version IS NOT NULL \
-            ORDER BY id LIMIT $3 + $4) \
-         ), page AS (SELECT id FROM visible ORDER BY id OFFSET $3 LIMIT $4) \
-         SELECT ",
-        widget_columns!(),
-        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, NULL AS settings \
-         FROM page JOIN widgets w ON w.id = page.id \
-         JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
-         LEFT JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
-         ORDER BY w.id"
-    ))
-    .bind(caller.account.get())
-    .bind(caller.user.get())
-    .bind(offset)
-    .bind(count)
-    .fetch_all(&mut *pool.begin_for(caller.account).await?)
+pub async fn placements(pool: &Pool, account: AccountId) -> Result<Placements, Failure> {
+    let row = sqlx::query(
+        "SELECT array_agg(widget_id) AS widgets, array_agg(pipeline_id) AS pipelines FROM installs WHERE account_id = $1",
+    )
+    .bind(account.get())
+    .fetch_one(&mut *pool.begin_for(account).await?)
     .await?;
-    rows.iter().map(sighting).collect()
+    let widgets: Option<Vec<i64>> = row.try_get("widgets")?;
+    let pipelines: Option<Vec<Option<i64>>> = row.try_get("pipelines")?;
+    let both = widgets.unwrap_or_default().into_iter().zip(pipelines.unwrap_or_default());
+    Ok(Placements::of(both.map(|(widget, pipeline_id)| (WidgetId(widget), Placed { pipeline_id })).collect()))
+}
+
+/// An account's install of one widget.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn placement(pool: &Pool, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
+    let pipeline = sqlx::query_scalar("SELECT pipeline_id FROM installs WHERE account_id = $1 AND widget_id = $2")
+        .bind(account.get())
+        .bind(widget.0)
+        .fetch_optional(&mut *pool.begin_for(account).await?)
+        .await?;
+    Ok(pipeline.map(|pipeline_id| Placed { pipeline_id }))
 }
 
 /// A widget by its code, when the caller sees it.

@@ -67,7 +67,8 @@ pub(crate) async fn unrate(call: Call<User, NoBody>) -> Result<HttpResponse, Pro
 
 async fn answer<B>(call: &Call<User, B>, stars: Option<Stars>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    let rating = store::vote(&call.shared.pool, &call.who.0, &code, stars).await?.ok_or(Problem::NoWidget)?;
+    let (pool, writes) = (&call.shared.pool, &call.shared.catalogue_writes);
+    let rating = store::vote(pool, writes, &call.who.0, &code, stars).await?.ok_or(Problem::NoWidget)?;
     hal::json(HttpResponse::Ok(), &RatingBody { rating: rating.to_string() })
 }
 

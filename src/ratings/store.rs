@@ -5,8 +5,8 @@ use sqlx::Row as _;
 use super::Stars;
 use crate::archive::WidgetCode;
 use crate::auth::Caller;
-use crate::catalogue::{Rating, WidgetId, listing};
-use crate::database::{Connection, Failure, Pool};
+use crate::catalogue::{Rating, WidgetId, changes, listing};
+use crate::database::{Connection, Failure, Pool, Writes};
 
 /// Sets or removes the caller's vote, and returns the mean of all then; `None` when the account has not installed the widget.
 ///
@@ -15,10 +15,12 @@ use crate::database::{Connection, Failure, Pool};
 /// When the database fails.
 pub async fn vote(
     pool: &Pool,
+    writes: &Writes,
     caller: &Caller,
     code: &WidgetCode,
     stars: Option<Stars>,
 ) -> Result<Option<Rating>, Failure> {
+    let write = writes.begin();
     let mut transaction = pool.begin_for(caller.account).await?;
     let Some(widget) = lock_installed(&mut transaction, caller, code).await? else { return Ok(None) };
     let before = remove(&mut transaction, caller, widget).await?;
@@ -27,7 +29,7 @@ pub async fn vote(
     }
     let mean = count(&mut transaction, widget, before, stars.map(Stars::get)).await?;
     listing::store::take_rating(&mut transaction, widget).await?;
-    transaction.commit().await?;
+    changes::commit(transaction, write, widget).await?;
     Ok(Some(mean))
 }
 

@@ -5,12 +5,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{View, WidgetModel};
+use super::snapshot::{Live, NotReady, Seen, unready};
 use crate::http::caller::User;
 use crate::http::hal::{self, PageLinks};
-use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
 use crate::installs::store;
+
+/// What follows the widgets of a page.
+const END: &[u8] = b"]}}";
 
 /// Widgets on a page when the client does not say.
 const DEFAULT_LIMIT: u64 = 50;
@@ -25,7 +28,7 @@ pub struct PageModel<'a> {
     /// `self`; `next` when there is one; `prev` and `first` past page 1.
     #[serde(rename = "_links")]
     #[schema(value_type = Object)]
-    links: PageLinks,
+    links: &'a PageLinks,
     #[serde(rename = "_embedded")]
     embedded: Embedded<'a>,
 }
@@ -54,15 +57,39 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let query = call.query();
     let page = query.positive("page", 1, limits.page)?;
     let limit = query.capped("limit", DEFAULT_LIMIT.min(limits.page_size), limits.page_size)?;
-    // Both numbers are bounded by the limits.
-    let offset = i64::try_from((page - 1) * limit).unwrap_or(i64::MAX);
-    let size = PageSize::new(limit);
-    let found = store::visible_page(&call.shared.pool, &call.who.0, offset, size.wanted()).await?;
-    let (sightings, more) = size.cut(found);
+    let caller = &call.who.0;
+    // What an account may see is looked up in any case: how long an answer takes tells nobody what there is.
+    let installs = store::placements(&call.shared.pool, caller.account).await?;
+    let catalogue = call.state::<Live>()?.read().await?;
+    let (most, skipped) = (index(limit), index((page - 1) * limit));
+    let mut seen = catalogue.page(caller, &installs, skipped, most.saturating_add(1));
+    let more = seen.len() > most;
+    seen.truncate(most);
     // A link must lead somewhere: the highest page is the last.
     let has_next = more && page < limits.page;
     let view = View::of(&call);
-    let widgets = sightings.iter().map(|sighting| view.model(sighting, None)).collect();
     let links = PageLinks::new(&view.list_address(), page, limit, has_next);
-    hal::ok(&PageModel { page, links, embedded: Embedded { widgets } })
+    hal::ready(body(page, &links, &seen, &view)?)
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// [`PageModel`], its widgets as they are in memory.
+fn body(page: u64, links: &PageLinks, seen: &[Seen<'_>], view: &View) -> Result<Vec<u8>, Problem> {
+    let empty = serde_json::to_vec(&PageModel { page, links, embedded: Embedded { widgets: Vec::new() } });
+    let mut body = empty.map_err(|error| unready(&NotReady::Json(error)))?;
+    // Between the brackets.
+    let end = body.split_off(body.len().saturating_sub(END.len()));
+    let origin = view.escaped_origin();
+    for (place, seen) in seen.iter().enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        let text = seen.widget.text(view).map_err(|error| unready(&error))?;
+        seen.widget.write(&mut body, &text, seen.install, &origin);
+    }
+    body.extend_from_slice(&end);
+    Ok(body)
 }

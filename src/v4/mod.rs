@@ -5,4 +5,5 @@ pub mod install;
 pub mod list;
 pub mod model;
 pub mod show;
+pub mod snapshot;
 pub mod uninstall;

@@ -66,8 +66,8 @@ pub struct FieldModel<'a> {
 #[derive(Debug)]
 pub struct View {
     origin: String,
-    languages: Vec<String>,
-    default_locale: String,
+    pub(super) languages: Vec<String>,
+    pub(super) default_locale: String,
 }
 
 impl View {
@@ -79,6 +79,19 @@ impl View {
             languages: call.languages(),
             default_locale: call.shared.config.default_locale.clone(),
         }
+    }
+
+    /// A view in one language, with links that lead nowhere yet.
+    #[must_use]
+    pub fn of_nobody(locale: &str, default_locale: &str) -> Self {
+        Self { origin: String::new(), languages: vec![locale.to_owned()], default_locale: default_locale.to_owned() }
+    }
+
+    /// What links begin with, as it stands in JSON.
+    #[must_use]
+    pub fn escaped_origin(&self) -> String {
+        let quoted = serde_json::Value::from(self.origin.as_str()).to_string();
+        quoted.trim_matches('"').to_owned()
     }
 
     /// The address of the list.

@@ -66,7 +66,7 @@ fn wait_for_a_connection() {
     let setup = patient().set("limits.connection_time", "300ms").set("database_connections", 2);
     test_with(setup, async |app| {
         app.publish(&Sample::plain("w")).await;
-        let lock = app.lock("widgets").await;
+        let lock = app.lock("installs").await;
         let user = app.user();
         let third = async {
             app.blocked(2).await;

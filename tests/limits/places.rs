@@ -21,7 +21,7 @@ fn assert_busy(answer: &Answer) {
 fn requests_in_flight() {
     test_with(patient().set("limits.requests", 2), async |app| {
         app.publish(&Sample::plain("w")).await;
-        let lock = app.lock("widgets").await;
+        let lock = app.lock("installs").await;
         let user = app.user();
         let third = async {
             app.blocked(2).await;

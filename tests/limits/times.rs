@@ -137,7 +137,7 @@ fn each_body_has_its_own_time() {
 fn handler() {
     let setup = Setup::default().set("limits.handler_time", "100ms");
     test_with(setup.set("limits.lock_time", "1h").set("limits.statement_time", "1h"), async |app| {
-        let lock = app.lock("widgets").await;
+        let lock = app.lock("installs").await;
         for path in ["/api/v4/widgets", "/api/v4/widgets/w"] {
             let answer = app.user().get(path).await;
             assert_eq!(answer.problem(503), "The request took too long; try again in a moment");

@@ -17,6 +17,7 @@ use widget_registry::config::{Config, Sources};
 use widget_registry::database::Pool;
 use widget_registry::installs::counts;
 use widget_registry::sources::{Clock, Identifiers, Secrets};
+use widget_registry::v4::snapshot::Live;
 
 use super::client::Client;
 use super::cluster::Database;
@@ -49,6 +50,8 @@ pub struct TestApp {
     pub pool: PgPool,
     /// The service's own connections.
     pub service: Pool,
+    /// Its catalogue in memory.
+    pub catalogue: Arc<Live>,
     /// The key that signs its tokens.
     pub key: SigningKey,
     /// Its data directory.
@@ -112,7 +115,7 @@ impl TestApp {
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
-        let service = app.shared.pool.clone();
+        let (service, catalogue) = (app.shared.pool.clone(), app.catalogue.clone());
         let pool = PgPool::connect_with(database.options()).await.unwrap();
         let url = format!("http://{}", app.address);
         let (stop, stopped) = oneshot::channel();
@@ -123,7 +126,7 @@ impl TestApp {
             std::future::pending(),
         ));
         let http = reqwest::Client::builder().http1_only().build().unwrap();
-        (Self { url, database_url: database.url(), pool, service, key, data_dir, ahead, http }, stop, ended)
+        (Self { url, database_url: database.url(), pool, service, catalogue, key, data_dir, ahead, http }, stop, ended)
     }
 
     /// Moves the service's clock; what is stored takes the database's time and does not notice.
@@ -167,6 +170,11 @@ impl TestApp {
         let answer = publisher.post_bytes(&query, "application/zip", sample.zip()).await;
         assert!(answer.status == 201 || answer.status == 200, "{answer:?}");
         answer.json()["id"].as_i64().unwrap()
+    }
+
+    /// Has the service see what a test changed of the catalogue past it.
+    pub async fn reload(&self) {
+        self.catalogue.reload().await.unwrap();
     }
 
     /// Counts every install and uninstall that was answered before.

@@ -25,6 +25,7 @@ async fn rate(app: &TestApp, code: &str, tenths: i16) {
         .execute(&app.pool)
         .await;
     assert_eq!(done.unwrap().rows_affected(), 1);
+    app.reload().await;
 }
 
 /// One field of the type `custom` that is named "custom", as the source's examples have it.

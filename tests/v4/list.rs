@@ -59,6 +59,7 @@ async fn copies(app: &TestApp, count: i64) -> Vec<i64> {
     ] {
         sqlx::query(statement).bind(count).execute(&app.pool).await.unwrap();
     }
+    app.reload().await;
     let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM widgets ORDER BY id").fetch_all(&app.pool).await.unwrap();
     assert_eq!(i64::try_from(ids.len()).unwrap(), count);
     ids
@@ -97,6 +98,7 @@ fn it_holds_public_installed_and_own_widgets() {
             .execute(&app.pool)
             .await
             .unwrap();
+        app.reload().await;
 
         let list = async |claims: Claims| codes(&app.caller(claims).get("/api/v4/widgets").await);
         let eight = [

@@ -26,6 +26,7 @@ fn every_key_is_there_in_the_source_s_order() {
         let query = format!("visibility=public&client_uuid={OWN}&is_crm_template=true");
         let id = publish_with(&app.admin(), &sample, &query).await;
         sqlx::query("UPDATE widgets SET rating_tenths = 41").execute(&app.pool).await.unwrap();
+        app.reload().await;
         let model = |active: bool, pipeline: &str, settings: &str| {
             format!(
                 concat!(
@@ -92,6 +93,7 @@ fn a_rating_is_a_string_with_a_comma() {
         {
             let update = sqlx::query("UPDATE widgets SET rating_tenths = $1").bind(tenths);
             assert_eq!(update.execute(&app.pool).await.unwrap().rows_affected(), 1);
+            app.reload().await;
             assert_eq!(app.user().get("/api/v4/widgets/a").await.json()["rating"], rating);
             assert_eq!(listed(app, Claims::user(1, 8), "a").await["rating"], rating);
             assert_eq!(app.admin().post("/api/v4/widgets/a", "{}").await.json()["rating"], rating);

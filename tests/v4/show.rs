@@ -102,6 +102,7 @@ fn an_installed_widget_is_shown_to_the_whole_account_however_it_became_private()
         let admin = app.caller(Claims::admin(2, 9));
         assert_eq!(admin.post("/api/v4/widgets/a", "{}").await.status, 200);
         sqlx::query("UPDATE widgets SET visibility = 'private'").execute(&app.pool).await.unwrap();
+        app.reload().await;
         for claims in [Claims::user(2, 8), Claims::admin(2, 9), Claims::user(2, 8).client(OTHER)] {
             let answer = app.caller(claims).get("/api/v4/widgets/a").await;
             assert_eq!((answer.status, &answer.json()["is_active_in_account"]), (200, &true.into()), "{answer:?}");
@@ -246,8 +247,8 @@ fn a_code_is_compared_after_decoding() {
 fn what_is_no_code_is_not_found_before_any_sql() {
     test(async |app| {
         app.publish(&Sample::plain("a")).await;
-        // From here on every statement that looks for a widget fails.
-        sqlx::query("ALTER TABLE widgets RENAME TO elsewhere").execute(&app.pool).await.unwrap();
+        // From here on every statement that looks for an install fails.
+        sqlx::query("ALTER TABLE installs RENAME TO elsewhere").execute(&app.pool).await.unwrap();
         assert_eq!(status(app, "/api/v4/widgets/a").await, 500);
         let too_long = "x".repeat(65);
         for code in [

@@ -34,7 +34,7 @@ pub(crate) async fn remove(call: Call<Publisher, NoBody>) -> Result<HttpResponse
         Some(_) => return Err(Problem::Malformed("The parameter `force` must be true or false".to_owned())),
     };
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    delete(&call.shared.pool, &code, by).await?;
+    delete(&call.shared.pool, &call.shared.catalogue_writes, &code, by).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

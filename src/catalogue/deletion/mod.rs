@@ -3,12 +3,12 @@
 pub mod api;
 pub mod store;
 
-use super::listing;
 use super::visibility::{self, store as sight};
 use super::widget::{Owner, WidgetId};
+use super::{changes, listing};
 use crate::archive::WidgetCode;
 use crate::blobs;
-use crate::database::{Connection, Failure, Pool};
+use crate::database::{Connection, Failure, Pool, Writes};
 use crate::digest::Sha256;
 
 /// Blobs whose bytes are removed by one statement: at most as many as a few large archives hold.
@@ -45,7 +45,8 @@ pub enum DeletionError {
 /// # Errors
 ///
 /// Why nothing was deleted.
-pub async fn delete(pool: &Pool, code: &WidgetCode, by: By) -> Result<(), DeletionError> {
+pub async fn delete(pool: &Pool, writes: &Writes, code: &WidgetCode, by: By) -> Result<(), DeletionError> {
+    let write = writes.begin();
     let mut transaction = pool.begin_across_accounts().await?;
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.ok_or(DeletionError::NotOwner)?;
@@ -60,8 +61,7 @@ pub async fn delete(pool: &Pool, code: &WidgetCode, by: By) -> Result<(), Deleti
         By::Operator => store::remove_installs(&mut transaction, widget.id).await?,
     }
     empty(&mut transaction, widget.id).await?;
-    transaction.commit().await.map_err(Failure::from)?;
-    Ok(())
+    Ok(changes::commit(transaction, write, widget.id).await?)
 }
 
 /// Leaves nothing but the row.

@@ -5,10 +5,11 @@ pub mod store;
 
 use uuid::Uuid;
 
+use super::changes;
 use super::visibility::store as sight;
 use super::widget::Owner;
 use crate::archive::WidgetCode;
-use crate::database::{Failure, Pool};
+use crate::database::{Failure, Pool, Writes};
 
 /// Other widgets of an integration that a refusal names at most.
 const NAMED: i64 = 10;
@@ -44,7 +45,14 @@ fn codes(codes: &[String]) -> String {
 /// # Errors
 ///
 /// Why nothing was changed.
-pub async fn hand_over(pool: &Pool, code: &WidgetCode, caller: Owner, to: Owner) -> Result<(), HandOverError> {
+pub async fn hand_over(
+    pool: &Pool,
+    writes: &Writes,
+    code: &WidgetCode,
+    caller: Owner,
+    to: Owner,
+) -> Result<(), HandOverError> {
+    let write = writes.begin();
     let mut transaction = pool.begin_for(caller.account).await?;
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(HandOverError::NotOwner)?;
@@ -57,6 +65,5 @@ pub async fn hand_over(pool: &Pool, code: &WidgetCode, caller: Owner, to: Owner)
         }
     }
     store::set_owner(&mut transaction, widget.id, to).await?;
-    transaction.commit().await.map_err(Failure::from)?;
-    Ok(())
+    Ok(changes::commit(transaction, write, widget.id).await?)
 }

@@ -252,7 +252,8 @@ fn wanted(body: Option<&Document>) -> Result<Choice, Problem> {
 
 async fn answer<B>(call: &Call<Publisher, B>, choice: &Choice) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    let current = change(&call.shared.pool, &code, owner(&call.who), choice).await?;
+    let (pool, writes) = (&call.shared.pool, &call.shared.catalogue_writes);
+    let current = change(pool, writes, &code, owner(&call.who), choice).await?;
     hal::json(HttpResponse::Ok(), &CurrentBody { version: current.map(|version| version.to_string()) })
 }
 

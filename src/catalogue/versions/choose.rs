@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 
 use crate::archive::{Version, WidgetCode};
-use crate::catalogue::listing;
 use crate::catalogue::store::{self as catalogue, Registered};
 use crate::catalogue::versions::store;
 use crate::catalogue::widget::Owner;
-use crate::database::{Failure, Pool};
+use crate::catalogue::{changes, listing};
+use crate::database::{Failure, Pool, Writes};
 
 /// What an owner does with versions.
 #[derive(Debug, Clone)]
@@ -52,10 +52,12 @@ pub fn becomes_current(new: &Version, current: Option<&Version>, is_pinned: bool
 /// Why nothing was changed.
 pub async fn change(
     pool: &Pool,
+    writes: &Writes,
     code: &WidgetCode,
     caller: Owner,
     choice: &Choice,
 ) -> Result<Option<Version>, ChangeError> {
+    let write = writes.begin();
     let mut transaction = pool.begin_for(caller.account).await?;
     let found = catalogue::lock(&mut transaction, code).await?;
     let Some(Registered { id, current_version, is_pinned, .. }) = found.filter(|found| found.owner == caller) else {
@@ -87,6 +89,6 @@ pub async fn change(
     let current = pinned.clone().or_else(|| eligible.into_iter().max_by(Version::order));
     store::set_current(&mut transaction, id, current.as_ref(), pinned.is_some()).await?;
     listing::write(&mut transaction, id).await?;
-    transaction.commit().await.map_err(Failure::from)?;
+    changes::commit(transaction, write, id).await?;
     Ok(current)
 }

@@ -6,10 +6,10 @@ pub mod store;
 
 use std::str::FromStr;
 
-use super::listing;
 use super::widget::{Owner, Visibility};
+use super::{changes, listing};
 use crate::archive::WidgetCode;
-use crate::database::{Failure, Pool};
+use crate::database::{Failure, Pool, Writes};
 
 /// The rule by which somebody sees a widget, or does not; decided in SQL by `sight!`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,14 @@ pub(super) fn accounts_have(count: i64, noun: &str) -> String {
 /// # Errors
 ///
 /// Why nothing was changed.
-pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visibility) -> Result<(), VisibilityError> {
+pub async fn change(
+    pool: &Pool,
+    writes: &Writes,
+    code: &WidgetCode,
+    caller: Owner,
+    wanted: Visibility,
+) -> Result<(), VisibilityError> {
+    let write = writes.begin();
     let mut transaction = pool.begin_across_accounts().await?;
     let found = store::lock_against_installs(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(VisibilityError::NotOwner)?;
@@ -84,6 +91,5 @@ pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visib
     }
     store::set_visibility(&mut transaction, widget.id, wanted).await?;
     listing::write(&mut transaction, widget.id).await?;
-    transaction.commit().await.map_err(Failure::from)?;
-    Ok(())
+    Ok(changes::commit(transaction, write, widget.id).await?)
 }

@@ -1,0 +1,81 @@
+//! Transactions that change what somebody keeps in memory: how many have ended, so that the next reader knows that it must look anew.
+//!
+//! A handler ends wherever it waits when its client goes away, also while its COMMIT is on the way. So it is not the handler that says
+//! that something has changed, but the end of a value that it made before the transaction began, whatever it ends by.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts transactions that have ended; clones share the count.
+#[derive(Debug, Clone, Default)]
+pub struct Writes(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    ended: AtomicU64,
+    unsure: AtomicU64,
+}
+
+/// How many transactions have ended so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// All of them.
+    pub all: u64,
+    /// Those of which nobody knows what came of them: their COMMIT may still be on its way to the database.
+    pub unsure: u64,
+}
+
+impl Writes {
+    /// Is to be kept from before the transaction begins until it has ended.
+    #[must_use]
+    pub fn begin(&self) -> Write {
+        Write { counts: self.0.clone(), committed: false }
+    }
+
+    /// How many have ended. What ended before is in the database when this is asked, or else is `unsure`.
+    #[must_use]
+    pub fn ended(&self) -> Ended {
+        // The other way round than they are counted: who sees an end sees whether it was sure.
+        let all = self.0.ended.load(Ordering::Acquire);
+        Ended { all, unsure: self.0.unsure.load(Ordering::Acquire) }
+    }
+}
+
+/// A transaction under way. When it is dropped, the transaction counts as ended.
+#[derive(Debug)]
+pub struct Write {
+    counts: Arc<Counts>,
+    committed: bool,
+}
+
+impl Write {
+    /// Says that the transaction is committed: who reads now finds what it wrote.
+    pub fn committed(mut self) {
+        self.committed = true;
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.counts.unsure.fetch_add(1, Ordering::Release);
+        }
+        self.counts.ended.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_ends_counts_and_tells_whether_it_is_sure() {
+        let writes = Writes::default();
+        let (one, other) = (writes.begin(), writes.clone().begin());
+        assert_eq!(writes.ended(), Ended { all: 0, unsure: 0 });
+        one.committed();
+        assert_eq!(writes.ended(), Ended { all: 1, unsure: 0 });
+        drop(other);
+        assert_eq!(writes.ended(), Ended { all: 2, unsure: 1 });
+    }
+}

@@ -1,0 +1,268 @@
+//! The catalogue in memory, for the v4 reads: every widget that has a current version, as bytes that are ready to be sent.
+//!
+//! How it follows the database. Every transaction that changes what it shows notes the widget, see [`crate::catalogue::changes`].
+//! Everybody looks for notes four times a second, so that a change made by another server is seen within a second. A change made by
+//! this one is seen by the very next request: the end of its transaction, whatever it ends by, makes the snapshot old, and who meets an
+//! old one looks first. When it is not known what came of a transaction, because its client went away while it was being committed,
+//! every reader looks first until all transactions of that time have ended.
+//!
+//! What is shown was true at most a second ago: who meets a snapshot that has not been compared with the database for longer looks
+//! first, and when the database does not answer, nor does the reader. So a widget that was hidden is shown to nobody else after that.
+
+mod page;
+mod pieces;
+mod ready;
+pub mod store;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::background::Stop;
+use crate::catalogue::WidgetId;
+use crate::catalogue::changes::{READ_WITHIN, store as changes};
+use crate::database::{Ended, Failure, Pool, Writes};
+use crate::http::problem::Problem;
+
+pub use page::{Seen, Snapshot};
+pub use ready::{NotReady, Ready};
+
+/// Time between two looks for changes.
+const PAUSE: Duration = Duration::from_millis(250);
+/// For how long what is in memory is believed without another look.
+const BELIEVED: Duration = Duration::from_secs(1);
+/// For how long a reader waits for a look.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Widgets that are read by one statement.
+const BATCH: usize = 2_000;
+
+/// Why the catalogue in memory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StaleError {
+    /// The database does not say what has changed.
+    #[error(transparent)]
+    Database(#[from] Failure),
+    /// What has changed is not known in time, or everything has to be read anew.
+    #[error("the catalogue in memory is too old, and is being read anew")]
+    TooOld,
+}
+
+impl From<StaleError> for Problem {
+    fn from(error: StaleError) -> Self {
+        match error {
+            StaleError::Database(failure) => failure.into(),
+            StaleError::TooOld => Self::DatabaseUnavailable,
+        }
+    }
+}
+
+/// What is answered when a widget cannot be written.
+pub(super) fn unready(error: &NotReady) -> Problem {
+    tracing::error!(%error, "a widget cannot be shown");
+    Problem::Internal
+}
+
+/// The catalogue in memory, and how it stays what it is in the database.
+#[derive(Debug)]
+pub struct Live {
+    pool: Pool,
+    writes: Writes,
+    default_locale: String,
+    shown: RwLock<Shown>,
+    /// Where the next look begins. Whoever holds it looks; the others wait for what is found.
+    looked: tokio::sync::Mutex<Option<Looked>>,
+}
+
+#[derive(Debug, Clone)]
+struct Shown {
+    snapshot: Arc<Snapshot>,
+    /// What was over when it was compared with the database.
+    covers: Ended,
+    /// Whether all transactions of which nobody knows what came of them are over too.
+    settled: bool,
+    compared: Instant,
+}
+
+#[derive(Debug)]
+struct Looked {
+    /// In the database's words.
+    at: String,
+    time: i64,
+    started: String,
+    /// Transactions that were unsure then.
+    unsure: u64,
+    /// When every transaction before this number has ended, so have those that were unsure.
+    settled_at: i64,
+}
+
+impl Live {
+    /// Reads the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn start(pool: Pool, writes: Writes, default_locale: String) -> Result<Self, Failure> {
+        let nothing =
+            Shown { snapshot: Arc::default(), covers: Ended::default(), settled: false, compared: Instant::now() };
+        let live =
+            Self { pool, writes, default_locale, shown: RwLock::new(nothing), looked: tokio::sync::Mutex::new(None) };
+        let begun = Instant::now();
+        live.reload().await?;
+        tracing::info!(widgets = live.widgets(), took = ?begun.elapsed(), "the catalogue is in memory");
+        Ok(live)
+    }
+
+    /// The catalogue as it is: with every change that was answered by this server, and those that others made more than a second ago.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be told.
+    pub async fn read(&self) -> Result<Arc<Snapshot>, StaleError> {
+        if let Some(snapshot) = self.believed() {
+            return Ok(snapshot);
+        }
+        let look = async {
+            let mut looked = self.looked.lock().await;
+            // Somebody has looked meanwhile.
+            match self.believed() {
+                Some(snapshot) => Ok(snapshot),
+                None => self.catch_up(&mut looked).await,
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or(Err(StaleError::TooOld))
+    }
+
+    /// For how long nobody has compared what is in memory with the database.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.shown().compared.elapsed()
+    }
+
+    /// How many widgets are in memory.
+    #[must_use]
+    pub fn widgets(&self) -> usize {
+        self.shown().snapshot.widgets()
+    }
+
+    /// Reads everything anew: what was changed without a note is seen after this.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then what is in memory is as it was.
+    pub async fn reload(&self) -> Result<(), Failure> {
+        let mut looked = self.looked.lock().await;
+        self.read_all(&mut looked).await
+    }
+
+    /// Looks for changes until the end is asked for.
+    pub async fn follow(self: Arc<Self>, mut stop: Stop) {
+        let mut fails = false;
+        while !stop.within(PAUSE).await {
+            let mut looked = self.looked.lock().await;
+            let followed = match self.catch_up(&mut looked).await {
+                Ok(_) => Ok(()),
+                Err(StaleError::TooOld) => {
+                    tracing::warn!("the catalogue in memory is read anew");
+                    self.read_all(&mut looked).await
+                }
+                Err(StaleError::Database(failure)) => Err(failure),
+            };
+            // Told once, however long it lasts.
+            match &followed {
+                Ok(()) if fails => tracing::info!("the catalogue in memory follows the database again"),
+                Err(error) if !fails => tracing::warn!(%error, "the catalogue in memory cannot follow the database"),
+                _ => {}
+            }
+            fails = followed.is_err();
+        }
+    }
+
+    fn shown(&self) -> Shown {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is in memory, when nothing speaks against it.
+    fn believed(&self) -> Option<Arc<Snapshot>> {
+        let Shown { snapshot, covers, settled, compared } = self.shown();
+        let as_it_is = settled && covers == self.writes.ended() && compared.elapsed() < BELIEVED;
+        as_it_is.then_some(snapshot)
+    }
+
+    /// Looks for changes, and shows them.
+    async fn catch_up(&self, looked: &mut Option<Looked>) -> Result<Arc<Snapshot>, StaleError> {
+        let last = looked.as_ref().ok_or(StaleError::TooOld)?;
+        let (covers, compared) = (self.writes.ended(), Instant::now());
+        let look = changes::look(&self.pool, Some(&last.at)).await?;
+        // Notes may be gone, or mean transactions of another run of the database, which counts some of them a second time.
+        let away = look.time.abs_diff(last.time) > READ_WITHIN.as_secs();
+        if away || look.started != last.started {
+            return Err(StaleError::TooOld);
+        }
+        let mut snapshot = self.shown().snapshot;
+        if !look.changed.is_empty() {
+            let mut changed = (*snapshot).clone();
+            self.take(&mut changed, &look.changed).await?;
+            snapshot = Arc::new(changed);
+        }
+        self.show(looked, &look, snapshot.clone(), covers, compared);
+        Ok(snapshot)
+    }
+
+    /// Reads some widgets anew.
+    async fn take(&self, snapshot: &mut Snapshot, changed: &[WidgetId]) -> Result<(), Failure> {
+        let mut connection = self.pool.catalogue().await?;
+        for batch in changed.chunks(BATCH) {
+            let found = store::these(&mut connection, batch).await?;
+            for id in batch {
+                snapshot.remove(*id);
+            }
+            found.into_iter().filter_map(|read| self.ready(read)).for_each(|widget| snapshot.put(widget));
+        }
+        Ok(())
+    }
+
+    async fn read_all(&self, looked: &mut Option<Looked>) -> Result<(), Failure> {
+        let (covers, compared) = (self.writes.ended(), Instant::now());
+        // First the look: what is changed while the widgets are read is found by the next.
+        let look = changes::look(&self.pool, None).await?;
+        let mut connection = self.pool.catalogue().await?;
+        let (mut widgets, mut last) = (Vec::new(), WidgetId(i64::MIN));
+        loop {
+            let found = store::after(&mut connection, last, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
+            let Some((id, _)) = found.last() else { break };
+            last = *id;
+            widgets.extend(found.into_iter().filter_map(|read| self.ready(read)).map(Arc::new));
+        }
+        self.show(looked, &look, Arc::new(Snapshot::of(&widgets)), covers, compared);
+        Ok(())
+    }
+
+    /// A widget that cannot be read is shown to nobody, and keeps no other from being shown.
+    fn ready(&self, (id, listed): store::Read) -> Option<Ready> {
+        let shown = |error: &dyn std::fmt::Display| tracing::error!(widget = id.0, %error, "a widget cannot be shown");
+        let listed = listed.inspect_err(|error| shown(error)).ok()?;
+        Ready::of(listed, &self.default_locale).inspect_err(|error| shown(error)).ok()
+    }
+
+    fn show(
+        &self,
+        looked: &mut Option<Looked>,
+        look: &changes::Look,
+        snapshot: Arc<Snapshot>,
+        covers: Ended,
+        compared: Instant,
+    ) {
+        let known = looked.as_ref().map_or((0, i64::MIN), |last| (last.unsure, last.settled_at));
+        // Those that are unsure since the last look had begun to write before this one, if they ever will be committed.
+        let settled_at = if covers.unsure == known.0 { known.1 } else { look.begun_before };
+        let settled = look.ended_before >= settled_at;
+        *looked = Some(Looked {
+            at: look.at.clone(),
+            time: look.time,
+            started: look.started.clone(),
+            unsure: covers.unsure,
+            settled_at,
+        });
+        let shown = Shown { snapshot, covers, settled, compared };
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
+    }
+}

@@ -1,0 +1,170 @@
+//! A widget as bytes that are ready to be sent, but for the few that depend on who asks: whether it is installed, and where links lead.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::store::Listed;
+use crate::archive::{WidgetCode, choose_locale};
+use crate::auth::Caller;
+use crate::catalogue::{Owner, Visibility, Widget, WidgetId};
+use crate::digest::Sha256;
+use crate::installs::{Placed, Sighting};
+use crate::v4::model::View;
+
+/// A widget that cannot be written as the model says: a fault of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// It cannot be written at all.
+    #[error("it cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It does not end with what depends on who asks.
+    #[error("its JSON ends otherwise than expected")]
+    End,
+}
+
+/// A widget in memory.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its number.
+    pub id: WidgetId,
+    /// Its name in URLs.
+    pub code: WidgetCode,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whether everybody sees it.
+    pub is_public: bool,
+    /// Its integration.
+    pub client: Option<Uuid>,
+    texts: Texts,
+}
+
+#[derive(Debug)]
+enum Texts {
+    /// The same in every language.
+    One(Text),
+    /// In each of the widget's languages.
+    Many(Box<[(Box<str>, Text)]>),
+    /// Its fields speak different languages, so what is shown depends on all that are asked for: written for each request.
+    Mixed(Box<Widget>),
+}
+
+/// What the model begins with, up to what depends on who asks.
+#[derive(Debug, Clone)]
+pub struct Text {
+    bytes: Box<[u8]>,
+    digest: [u8; 16],
+}
+
+impl Text {
+    fn of(widget: &Widget, view: &View) -> Result<Self, NotReady> {
+        let sighting = Sighting { widget: widget.clone(), install: None };
+        let mut bytes = serde_json::to_vec(&view.model(&sighting, None))?;
+        let mut end = Vec::new();
+        write_end(&mut end, &widget.code, None, &view.escaped_origin());
+        if !bytes.ends_with(&end) {
+            return Err(NotReady::End);
+        }
+        bytes.truncate(bytes.len() - end.len());
+        let mut digest = [0; 16];
+        digest.iter_mut().zip(Sha256::of(&[&bytes]).0).for_each(|(to, from)| *to = from);
+        Ok(Self { bytes: bytes.into(), digest })
+    }
+
+    /// Tells it from every other.
+    #[must_use]
+    pub fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+}
+
+/// What the model ends with.
+fn write_end(to: &mut Vec<u8>, code: &WidgetCode, install: Option<Placed>, origin: &str) {
+    to.extend_from_slice(if install.is_some() { b"true" } else { b"false" });
+    to.extend_from_slice(b",\"pipeline_id\":");
+    match install.and_then(|install| install.pipeline_id) {
+        Some(pipeline) => to.extend_from_slice(pipeline.to_string().as_bytes()),
+        None => to.extend_from_slice(b"null"),
+    }
+    to.extend_from_slice(b",\"_links\":{\"self\":{\"href\":\"");
+    to.extend_from_slice(origin.as_bytes());
+    to.extend_from_slice(b"/api/v4/widgets/");
+    to.extend_from_slice(code.as_str().as_bytes());
+    to.extend_from_slice(b"\"}}}");
+}
+
+impl Ready {
+    /// Makes a widget ready. Where its languages leave a choice, it is made with this default.
+    ///
+    /// # Errors
+    ///
+    /// A fault of ours.
+    pub fn of(listed: Listed, default_locale: &str) -> Result<Self, NotReady> {
+        let Listed { widget, owner, visibility } = listed;
+        let texts = texts(&widget, default_locale)?;
+        Ok(Self {
+            id: widget.id,
+            code: widget.code,
+            owner,
+            is_public: visibility == Visibility::Public,
+            client: widget.client_uuid,
+            texts,
+        })
+    }
+
+    /// Whether this is the caller's own widget.
+    #[must_use]
+    pub fn is_of(&self, caller: &Caller) -> bool {
+        self.owner == Owner { account: caller.account, user: caller.user }
+    }
+
+    /// What the model begins with in the caller's language.
+    ///
+    /// # Errors
+    ///
+    /// A fault of ours.
+    pub fn text(&self, view: &View) -> Result<Cow<'_, Text>, NotReady> {
+        match &self.texts {
+            Texts::One(text) => Ok(Cow::Borrowed(text)),
+            Texts::Many(texts) => {
+                let chosen = view.choose(&texts.iter().map(|(locale, _)| locale.as_ref()));
+                texts.get(chosen).map(|(_, text)| Cow::Borrowed(text)).ok_or(NotReady::End)
+            }
+            Texts::Mixed(widget) => Text::of(widget, view).map(Cow::Owned),
+        }
+    }
+
+    /// Writes the whole model: what it begins with, whether it is installed, and links that begin with this origin.
+    pub fn write(&self, to: &mut Vec<u8>, text: &Text, install: Option<Placed>, origin: &str) {
+        to.extend_from_slice(&text.bytes);
+        write_end(to, &self.code, install, origin);
+    }
+}
+
+fn texts(widget: &Widget, default_locale: &str) -> Result<Texts, NotReady> {
+    fn locales(field: &crate::catalogue::Field) -> impl Iterator<Item = &str> + Clone {
+        field.name.texts.iter().map(|(locale, _)| locale.as_str())
+    }
+    let in_locale = |locale: &str| Text::of(widget, &View::of_nobody(locale, default_locale));
+    // Fields whose name is the same in every language go with any others.
+    let mut fields = widget.template.fields.iter().filter(|field| !field.name.texts.is_empty());
+    let Some(first) = fields.next() else { return Ok(Texts::One(in_locale(default_locale)?)) };
+    if !fields.all(|field| locales(field).eq(locales(first))) {
+        return Ok(Texts::Mixed(Box::new(widget.clone())));
+    }
+    let mut texts = Vec::new();
+    for locale in locales(first) {
+        texts.push((locale.into(), in_locale(locale)?));
+    }
+    match <[_; 1]>::try_from(texts) {
+        Ok([(_, only)]) => Ok(Texts::One(only)),
+        Err(many) => Ok(Texts::Many(many.into())),
+    }
+}
+
+impl View {
+    /// The place of the language that is shown, among those that there are.
+    fn choose<'a>(&self, locales: &(impl Iterator<Item = &'a str> + Clone)) -> usize {
+        choose_locale(locales, self.languages.iter().map(String::as_str), &self.default_locale)
+    }
+}
