@@ -17,6 +17,7 @@ pub mod hints;
 pub mod migrations;
 mod pool;
 pub mod pooler;
+pub mod roles;
 mod statements;
 mod writes;
 
