@@ -1,5 +1,7 @@
 //! `/registry/v1/health`: whether the process lives, and whether it can answer.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,6 +11,10 @@ use crate::http::caller::Anyone;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
+use crate::v4::snapshot::Live;
+
+/// For how long the catalogue in memory may not have been compared with the database.
+const NOT_FOLLOWED: Duration = Duration::from_secs(5);
 
 /// All is well.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,15 +36,18 @@ pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Proble
     hal::json(HttpResponse::Ok(), &WELL)
 }
 
-/// Tells whether requests can be answered: the database answers.
+/// Tells whether requests can be answered: the database answers, and the catalogue in memory follows it.
 #[utoipa::path(
     get, path = "/registry/v1/health/ready", tag = "health", operation_id = "ready",
     responses(
         (status = 200, description = "Requests can be answered", body = HealthBody),
-        (status = 503, description = "The database does not answer"),
+        (status = 503, description = "The database does not answer, or the catalogue in memory cannot follow it"),
     ),
 )]
 pub(crate) async fn ready(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {
     database::answers(&call.shared.pool).await?;
+    if call.state::<Live>()?.age() > NOT_FOLLOWED {
+        return Err(Problem::DatabaseUnavailable);
+    }
     hal::json(HttpResponse::Ok(), &WELL)
 }

@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
     ("auth", &["digest", "sources"]),
     ("config", &["archive", "auth", "data_dir", "http", "outgoing"]),
     ("database", &["auth", "config", "data_dir"]),
-    ("http", &["auth", "background", "config", "database", "metrics", "sources"]),
+    ("http", &["auth", "background", "config", "database", "digest", "metrics", "sources"]),
     ("blobs", &["archive", "database", "digest"]),
     ("catalogue", &["archive", "auth", "background", "blobs", "database", "digest", "http"]),
     ("files", &["archive", "auth", "blobs", "catalogue", "database", "digest", "http"]),
@@ -60,8 +60,8 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "installs",
         ],
     ),
-    ("health", &["database", "http"]),
-    ("monitoring", &["background", "config", "continuations", "database", "delivery", "http", "metrics"]),
+    ("health", &["database", "http", "v4"]),
+    ("monitoring", &["background", "config", "continuations", "database", "delivery", "http", "metrics", "v4"]),
     (
         "openapi",
         &[

@@ -31,6 +31,7 @@ mod install_counts;
 mod integrations;
 mod lead_source;
 mod limits;
+mod memory;
 mod metrics;
 mod migrations;
 mod ownership;

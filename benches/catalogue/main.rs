@@ -164,6 +164,8 @@ impl Service {
         let token =
             app.signing_key.issue(&app.shared.config.issuer, &issue, &Clock::system(), &Identifiers::random())?;
         fill(&socket, size).await?;
+        // The service does not know what comes into its database past it.
+        app.catalogue.reload().await?;
         let url = format!("http://{}", app.address);
         let (stop, stopped) = oneshot::channel();
         let asked = async move {

@@ -21,6 +21,7 @@ use crate::catalogue::visibility::store as sight;
 use crate::database::{Failure, Pool};
 use crate::digest::Sha256;
 use crate::http::caller::Visitor;
+use crate::http::conditional;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
 use crate::http::shared::Shared;
@@ -63,7 +64,7 @@ pub(crate) async fn show(call: Call<Visitor, NoBody>) -> Result<HttpResponse, Pr
     let path = decoded_path(&call).ok_or(Problem::NoFile)?;
     let file = store::find(pool, caller, &code, &version, &path).await?.ok_or(Problem::NoFile)?;
     let sent = chosen(&call, &file)?;
-    if call.header("if-none-match")?.is_some_and(|tags| matches(tags, &sent.tag)) {
+    if call.header("if-none-match")?.is_some_and(|tags| conditional::names(tags, &sent.tag)) {
         return Ok(head(StatusCode::NOT_MODIFIED, &file, &sent).finish());
     }
     match sent.wanted {
@@ -124,11 +125,6 @@ fn redirect(call: &Call<Visitor, NoBody>, version: &Version) -> HttpResponse {
     let mut response = HttpResponse::Found();
     response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-cache"));
     response.finish()
-}
-
-/// Whether an `If-None-Match` names this tag; a weak one of the same content is as good.
-fn matches(tags: &str, tag: &str) -> bool {
-    tags.trim() == "*" || tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
 fn head(status: StatusCode, file: &ServedFile, sent: &Sent) -> HttpResponseBuilder {

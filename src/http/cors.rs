@@ -7,9 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::origin::PublicOrigin;
 
 /// Headers that a browser may send.
-const SENT: &str = "Authorization, Content-Type, Accept-Language, Idempotency-Key, X-Request-Id";
+const SENT: &str = "Authorization, Content-Type, Accept-Language, If-None-Match, Idempotency-Key, X-Request-Id";
 /// Headers that a page may read.
-const READ: &str = "X-Request-Id, Retry-After, Allow, Location";
+const READ: &str = "X-Request-Id, Retry-After, Allow, Location, ETag";
 
 /// The answer to OPTIONS on a known path: what is allowed there, and for a browser's preflight of a configured origin the consent.
 #[must_use]

@@ -82,18 +82,6 @@ pub fn ok(body: &impl Serialize) -> Result<HttpResponse, Problem> {
     answer(HttpResponse::Ok(), "application/hal+json", body)
 }
 
-/// 200 with a body that is written already, as `application/hal+json`.
-///
-/// # Errors
-///
-/// None yet.
-pub fn ready(body: Vec<u8>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/hal+json"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(body))
-}
-
 /// An answer with this body as `application/json`, for everything under `/registry/v1`.
 ///
 /// # Errors
@@ -103,15 +91,24 @@ pub fn json(response: actix_web::HttpResponseBuilder, body: &impl Serialize) -> 
     answer(response, "application/json", body)
 }
 
+/// A body as JSON.
+///
+/// # Errors
+///
+/// 500 when it cannot be written.
+pub fn bytes(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(body).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        Problem::Internal
+    })
+}
+
 fn answer(
     mut response: actix_web::HttpResponseBuilder,
     media_type: &'static str,
     body: &impl Serialize,
 ) -> Result<HttpResponse, Problem> {
-    let bytes = serde_json::to_vec(body).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON");
-        Problem::Internal
-    })?;
+    let bytes = bytes(body)?;
     // Settings may be in it: nothing between us and the client may keep a copy.
     Ok(response
         .insert_header((header::CONTENT_TYPE, media_type))

@@ -1,6 +1,7 @@
 //! The vocabulary of the wire: errors, links, bodies, callers, and the walk of a request through its checks. Knows no feature.
 
 pub mod caller;
+pub mod conditional;
 pub mod cors;
 pub mod exchange;
 pub mod hal;

@@ -40,6 +40,8 @@ pub struct Metrics {
     arrivals: Family<WayLabels, Histogram, fn() -> Histogram>,
     connections: Family<ConnectionLabels, Gauge>,
     most_connections: Gauge,
+    catalogue_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    catalogue_widgets: Gauge,
     sampled: Gauges,
     sample_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     // When the last sample was taken. Held while one is written or told, so that none is told half.
@@ -63,6 +65,8 @@ impl Default for Metrics {
             arrivals: Family::new_with_constructor(|| Histogram::new(ARRIVAL_SECONDS)),
             connections: Family::default(),
             most_connections: Gauge::default(),
+            catalogue_age: Gauge::default(),
+            catalogue_widgets: Gauge::default(),
             sampled: Gauges::register(&mut registry),
             sample_age: Gauge::default(),
             sampled_at: Mutex::new(None),
@@ -91,6 +95,13 @@ impl Default for Metrics {
             "Connections that the pool opens at most",
             metrics.most_connections.clone(),
         );
+        registry.register_with_unit(
+            "catalogue_age",
+            "Since the catalogue in memory was last compared with the database",
+            Unit::Seconds,
+            metrics.catalogue_age.clone(),
+        );
+        registry.register("catalogue_widgets", "Widgets in memory", metrics.catalogue_widgets.clone());
         registry.register_with_unit(
             "sample_age",
             "Since the numbers of waits and deliveries were last read from the database, or since the start",
@@ -126,6 +137,12 @@ impl Metrics {
         // The two were read one after the other.
         self.connections.get_or_create(&ConnectionLabels { state: "in_use" }).set((i64::from(open) - idle).max(0));
         self.most_connections.set(i64::from(most));
+    }
+
+    /// Notes how old the catalogue in memory is, and how many widgets it has.
+    pub fn catalogue(&self, age: Duration, widgets: usize) {
+        self.catalogue_age.set(age.as_secs_f64());
+        self.catalogue_widgets.set(i64::try_from(widgets).unwrap_or(i64::MAX));
     }
 
     /// Takes the place of the sample before.

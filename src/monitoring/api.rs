@@ -8,6 +8,7 @@ use crate::http::caller::Anyone;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
 use crate::metrics::CONTENT_TYPE;
+use crate::v4::snapshot::Live;
 
 /// Tells the numbers to watch. They hold no secret, but numbers of accounts and bots, so the setting `metrics` says who may read them:
 /// by default only this machine. To everybody else the address is unknown. Asks the database nothing.
@@ -29,6 +30,8 @@ pub(crate) async fn show(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Pro
     }
     let (pool, metrics) = (&call.shared.pool, &call.shared.metrics);
     metrics.connections(pool.size(), pool.num_idle(), call.shared.config.database_connections);
+    let catalogue = call.state::<Live>()?;
+    metrics.catalogue(catalogue.age(), catalogue.widgets());
     let text = metrics.text().map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Problem::Internal

@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{View, WidgetModel};
-use super::snapshot::{Live, NotReady, Seen, unready};
+use super::snapshot::{Live, Written, shown, tag_of};
 use crate::http::caller::User;
+use crate::http::conditional;
 use crate::http::hal::{self, PageLinks};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
@@ -44,11 +45,13 @@ pub struct Embedded<'a> {
 #[utoipa::path(
     get, path = "/api/v4/widgets", tag = "widgets", operation_id = "list_widgets",
     params(
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that the client has"),
         ("page" = Option<u64>, Query, description = "From 1", minimum = 1, maximum = 1_000_000),
         ("limit" = Option<u64>, Query, description = "Widgets on a page, by default 50; more than 250 is served as 250", minimum = 1),
     ),
     responses(
         (status = 200, description = "A page, perhaps an empty one", body = PageModel, content_type = "application/hal+json"),
+        (status = 304, description = "The client has this page"),
         (status = 400, description = "`page` or `limit` is no positive number, or given twice"),
     ),
 )]
@@ -69,7 +72,9 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let has_next = more && page < limits.page;
     let view = View::of(&call);
     let links = PageLinks::new(&view.list_address(), page, limit, has_next);
-    hal::ready(body(page, &links, &seen, &view)?)
+    let widgets = shown(seen, &view)?;
+    let tag = tag_of(&format!("{page} {limit} {has_next}"), &view, &widgets);
+    conditional::answer(&call, &tag, || body(page, &links, &widgets, &view))
 }
 
 fn index(number: u64) -> usize {
@@ -77,18 +82,16 @@ fn index(number: u64) -> usize {
 }
 
 /// [`PageModel`], its widgets as they are in memory.
-fn body(page: u64, links: &PageLinks, seen: &[Seen<'_>], view: &View) -> Result<Vec<u8>, Problem> {
-    let empty = serde_json::to_vec(&PageModel { page, links, embedded: Embedded { widgets: Vec::new() } });
-    let mut body = empty.map_err(|error| unready(&NotReady::Json(error)))?;
+fn body(page: u64, links: &PageLinks, widgets: &[Written<'_>], view: &View) -> Result<Vec<u8>, Problem> {
+    let mut body = hal::bytes(&PageModel { page, links, embedded: Embedded { widgets: Vec::new() } })?;
     // Between the brackets.
     let end = body.split_off(body.len().saturating_sub(END.len()));
     let origin = view.escaped_origin();
-    for (place, seen) in seen.iter().enumerate() {
+    for (place, widget) in widgets.iter().enumerate() {
         if place > 0 {
             body.push(b',');
         }
-        let text = seen.widget.text(view).map_err(|error| unready(&error))?;
-        seen.widget.write(&mut body, &text, seen.install, &origin);
+        widget.write(&mut body, &origin);
     }
     body.extend_from_slice(&end);
     Ok(body)

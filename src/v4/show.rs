@@ -3,10 +3,11 @@
 use actix_web::HttpResponse;
 
 use super::model::{View, WidgetModel};
-use super::snapshot::{Live, unready};
+use super::snapshot::{Live, Seen, shown, tag_of};
 use crate::archive::WidgetCode;
 use crate::catalogue::WidgetId;
 use crate::http::caller::User;
+use crate::http::conditional;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
@@ -18,9 +19,13 @@ const NO_WIDGET: WidgetId = WidgetId(0);
 /// Shows a widget that the caller sees; its settings only to a token of the widget's own integration.
 #[utoipa::path(
     get, path = "/api/v4/widgets/{code}", tag = "widgets", operation_id = "show_widget",
-    params(("code" = String, Path, description = "The widget's code")),
+    params(
+        ("code" = String, Path, description = "The widget's code"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer that the client has"),
+    ),
     responses(
         (status = 200, description = "The widget", body = WidgetModel, content_type = "application/hal+json"),
+        (status = 304, description = "The client has this answer; never told of one with settings"),
         (status = 404, description = "There is no such widget, or the caller does not see it"),
     ),
 )]
@@ -37,13 +42,18 @@ pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let widget = widget.filter(|widget| widget.is_public || install.is_some() || widget.is_of(caller));
     let widget = widget.ok_or(Problem::NoWidget)?;
     let view = View::of(&call);
-    let text = widget.text(&view).map_err(|error| unready(&error))?;
-    let mut body = Vec::new();
-    widget.write(&mut body, &text, install, &view.escaped_origin());
-    hal::ready(body)
+    let widgets = shown(vec![Seen { widget, install }], &view)?;
+    conditional::answer(&call, &tag_of("", &view, &widgets), || {
+        let (mut body, origin) = (Vec::new(), view.escaped_origin());
+        for widget in &widgets {
+            widget.write(&mut body, &origin);
+        }
+        Ok(body)
+    })
 }
 
-/// The widget for its own integration, which sees the account's settings: as the database has it.
+/// The widget for its own integration, which sees the account's settings: as the database has it. Nothing between us and the client may
+/// keep it, so it has no tag.
 async fn with_settings(call: &Call<User, NoBody>, code: &WidgetCode) -> Result<HttpResponse, Problem> {
     let caller = &call.who.0;
     let sighting = store::visible(&mut *call.shared.pool.begin_for(caller.account).await?, caller, code)

@@ -18,6 +18,11 @@ const LEAVE: [&str; 6] = [
     "access-control-expose-headers",
 ];
 
+/// Whether caches are told that the answer depends on the page that asks.
+fn varies(answer: &Answer) -> bool {
+    answer.headers.get_all("vary").iter().any(|value| value == "Origin")
+}
+
 fn assert_no_leave(answer: &Answer) {
     for name in LEAVE {
         assert_eq!(answer.header(name), "", "{name}: {answer:?}");
@@ -56,7 +61,7 @@ fn preflights_of_configured_origins() {
                 }
                 assert_eq!(answer.header("access-control-max-age"), "600");
                 assert_eq!(answer.header("access-control-allow-credentials"), "");
-                assert!(answer.header("vary").contains("Origin"));
+                assert!(varies(&answer));
             }
         }
     });
@@ -89,12 +94,12 @@ fn foreign_origins() {
             let answer = app.ask(&preflight("/api/v4/widgets/any", origin)).await;
             assert_eq!(answer.status, 204, "{origin}: {answer:?}");
             assert_no_leave(&answer);
-            assert!(answer.header("vary").contains("Origin"), "{origin}: {answer:?}");
+            assert!(varies(&answer), "{origin}: {answer:?}");
             // The request itself is answered: it is the browser that keeps it from the page.
             let answer = app.ask(&simple(app, origin)).await;
             assert_eq!(answer.status, 200, "{origin}: {answer:?}");
             assert_no_leave(&answer);
-            assert!(answer.header("vary").contains("Origin"), "{origin}: {answer:?}");
+            assert!(varies(&answer), "{origin}: {answer:?}");
         }
     });
 }
@@ -116,7 +121,7 @@ fn simple_requests_of_configured_origins() {
             assert!(answer.header("access-control-expose-headers").contains("X-Request-Id"), "{answer:?}");
             assert!(answer.header("access-control-expose-headers").contains("Retry-After"), "{answer:?}");
             assert_eq!(answer.header("access-control-allow-credentials"), "");
-            assert!(answer.header("vary").contains("Origin"));
+            assert!(varies(answer));
         }
     });
 }
@@ -127,7 +132,7 @@ fn requests_without_an_origin() {
         let answer = app.ask(&simple(app, KNOWN).without("origin")).await;
         assert_eq!(answer.status, 200);
         assert_no_leave(&answer);
-        assert!(answer.header("vary").contains("Origin"), "a cache must not serve it to a page");
+        assert!(varies(&answer), "a cache must not serve it to a page");
         let answer = app.ask(&preflight("/api/v4/widgets", KNOWN).without("origin")).await;
         assert_eq!((answer.status, answer.header("allow")), (204, "GET, HEAD, OPTIONS"));
         assert_no_leave(&answer);
@@ -163,7 +168,7 @@ fn no_origin_is_configured_by_default() {
             assert_eq!((answer.status, answer.header("allow")), (204, "GET, HEAD, OPTIONS"));
             assert_no_leave(&answer);
             let answer = app.ask(&simple(app, origin)).await;
-            assert_eq!((answer.status, answer.header("vary")), (200, ""));
+            assert_eq!((answer.status, answer.header("vary")), (200, "Authorization, Accept-Language"));
             assert_no_leave(&answer);
         }
     });

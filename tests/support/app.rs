@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use widget_registry::app::App;
 use widget_registry::auth::SigningKey;
 use widget_registry::config::{Config, Sources};
-use widget_registry::database::Pool;
+use widget_registry::database::{Pool, Writes};
 use widget_registry::installs::counts;
 use widget_registry::sources::{Clock, Identifiers, Secrets};
 use widget_registry::v4::snapshot::Live;
@@ -50,6 +50,8 @@ pub struct TestApp {
     pub pool: PgPool,
     /// The service's own connections.
     pub service: Pool,
+    /// Its transactions that change what v4 shows.
+    pub writes: Writes,
     /// Its catalogue in memory.
     pub catalogue: Arc<Live>,
     /// The key that signs its tokens.
@@ -115,6 +117,7 @@ impl TestApp {
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
+        let writes = app.shared.catalogue_writes.clone();
         let (service, catalogue) = (app.shared.pool.clone(), app.catalogue.clone());
         let pool = PgPool::connect_with(database.options()).await.unwrap();
         let url = format!("http://{}", app.address);
@@ -126,7 +129,11 @@ impl TestApp {
             std::future::pending(),
         ));
         let http = reqwest::Client::builder().http1_only().build().unwrap();
-        (Self { url, database_url: database.url(), pool, service, catalogue, key, data_dir, ahead, http }, stop, ended)
+        (
+            Self { url, database_url: database.url(), pool, service, writes, catalogue, key, data_dir, ahead, http },
+            stop,
+            ended,
+        )
     }
 
     /// Moves the service's clock; what is stored takes the database's time and does not notice.

@@ -29,14 +29,23 @@ pub struct Look {
     pub at: String,
     /// Every transaction before this number had ended.
     pub ended_before: i64,
-    /// No transaction with this number or a higher one had begun to write.
-    pub begun_before: i64,
     /// The time there, in seconds since 1970.
     pub time: i64,
     /// When the database was started, as text.
     pub started: String,
     /// The widgets that were changed by transactions that had not ended at the look before.
     pub changed: Vec<WidgetId>,
+}
+
+/// A number that every transaction has a lower one of which has written anything by now.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn mark(pool: &Pool) -> Result<i64, Failure> {
+    // The end of a snapshot would not do: transactions that are still under way may be past it.
+    let mark = sqlx::query_scalar("SELECT pg_current_xact_id()::text::bigint");
+    Ok(mark.fetch_one(&mut *pool.catalogue().await?).await?)
 }
 
 /// Looks for changes by transactions that have ended since an earlier look; without one, only for where to begin.
@@ -46,8 +55,7 @@ pub struct Look {
 /// When the database fails.
 pub async fn look(pool: &Pool, since: Option<&str>) -> Result<Look, Failure> {
     let row = sqlx::query(
-        "SELECT s::text AS at, pg_snapshot_xmin(s)::text::bigint AS ended_before, pg_snapshot_xmax(s)::text::bigint AS begun_before, \
-         extract(epoch FROM now())::bigint AS time, pg_postmaster_start_time()::text AS started, \
+        "SELECT s::text AS at, pg_snapshot_xmin(s)::text::bigint AS ended_before, extract(epoch FROM now())::bigint AS time, pg_postmaster_start_time()::text AS started, \
          ARRAY(SELECT DISTINCT c.widget_id FROM catalogue_changes c WHERE c.transaction >= pg_snapshot_xmin($1::text::pg_snapshot) \
            AND NOT pg_visible_in_snapshot(c.transaction, $1::text::pg_snapshot)) AS changed \
          FROM pg_current_snapshot() AS s",
@@ -59,7 +67,6 @@ pub async fn look(pool: &Pool, since: Option<&str>) -> Result<Look, Failure> {
     Ok(Look {
         at: row.try_get("at")?,
         ended_before: row.try_get("ended_before")?,
-        begun_before: row.try_get("begun_before")?,
         time: row.try_get("time")?,
         started: row.try_get("started")?,
         changed: changed.into_iter().map(WidgetId).collect(),

@@ -13,6 +13,7 @@ mod page;
 mod pieces;
 mod ready;
 pub mod store;
+mod written;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use crate::http::problem::Problem;
 
 pub use page::{Seen, Snapshot};
 pub use ready::{NotReady, Ready};
+pub(super) use written::{Written, shown, tag_of};
 
 /// Time between two looks for changes.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -53,12 +55,6 @@ impl From<StaleError> for Problem {
             StaleError::TooOld => Self::DatabaseUnavailable,
         }
     }
-}
-
-/// What is answered when a widget cannot be written.
-pub(super) fn unready(error: &NotReady) -> Problem {
-    tracing::error!(%error, "a widget cannot be shown");
-    Problem::Internal
 }
 
 /// The catalogue in memory, and how it stays what it is in the database.
@@ -90,8 +86,24 @@ struct Looked {
     started: String,
     /// Transactions that were unsure then.
     unsure: u64,
-    /// When every transaction before this number has ended, so have those that were unsure.
+    /// As of [`Begun`].
     settled_at: i64,
+}
+
+/// What was known before a look.
+struct Begun {
+    at: Instant,
+    covers: Ended,
+    /// When every transaction before this number has ended, nothing that is unsure can be committed any more.
+    settled_at: i64,
+}
+
+impl Looked {
+    /// Whether a later look finds every change since this one. Notes may be gone, or mean transactions of another run of the database,
+    /// which counts some of them a second time.
+    fn is_followed_by(&self, look: &changes::Look) -> bool {
+        look.time.abs_diff(self.time) <= READ_WITHIN.as_secs() && look.started == self.started
+    }
 }
 
 impl Live {
@@ -190,11 +202,9 @@ impl Live {
     /// Looks for changes, and shows them.
     async fn catch_up(&self, looked: &mut Option<Looked>) -> Result<Arc<Snapshot>, StaleError> {
         let last = looked.as_ref().ok_or(StaleError::TooOld)?;
-        let (covers, compared) = (self.writes.ended(), Instant::now());
+        let begun = self.begin(looked.as_ref()).await?;
         let look = changes::look(&self.pool, Some(&last.at)).await?;
-        // Notes may be gone, or mean transactions of another run of the database, which counts some of them a second time.
-        let away = look.time.abs_diff(last.time) > READ_WITHIN.as_secs();
-        if away || look.started != last.started {
+        if !last.is_followed_by(&look) {
             return Err(StaleError::TooOld);
         }
         let mut snapshot = self.shown().snapshot;
@@ -203,7 +213,7 @@ impl Live {
             self.take(&mut changed, &look.changed).await?;
             snapshot = Arc::new(changed);
         }
-        self.show(looked, &look, snapshot.clone(), covers, compared);
+        self.show(looked, &look, snapshot.clone(), &begun);
         Ok(snapshot)
     }
 
@@ -221,7 +231,7 @@ impl Live {
     }
 
     async fn read_all(&self, looked: &mut Option<Looked>) -> Result<(), Failure> {
-        let (covers, compared) = (self.writes.ended(), Instant::now());
+        let begun = self.begin(looked.as_ref()).await?;
         // First the look: what is changed while the widgets are read is found by the next.
         let look = changes::look(&self.pool, None).await?;
         let mut connection = self.pool.catalogue().await?;
@@ -232,7 +242,7 @@ impl Live {
             last = *id;
             widgets.extend(found.into_iter().filter_map(|read| self.ready(read)).map(Arc::new));
         }
-        self.show(looked, &look, Arc::new(Snapshot::of(&widgets)), covers, compared);
+        self.show(looked, &look, Arc::new(Snapshot::of(&widgets)), &begun);
         Ok(())
     }
 
@@ -243,18 +253,19 @@ impl Live {
         Ready::of(listed, &self.default_locale).inspect_err(|error| shown(error)).ok()
     }
 
-    fn show(
-        &self,
-        looked: &mut Option<Looked>,
-        look: &changes::Look,
-        snapshot: Arc<Snapshot>,
-        covers: Ended,
-        compared: Instant,
-    ) {
-        let known = looked.as_ref().map_or((0, i64::MIN), |last| (last.unsure, last.settled_at));
-        // Those that are unsure since the last look had begun to write before this one, if they ever will be committed.
-        let settled_at = if covers.unsure == known.0 { known.1 } else { look.begun_before };
-        let settled = look.ended_before >= settled_at;
+    /// What is to be known before a look.
+    async fn begin(&self, last: Option<&Looked>) -> Result<Begun, Failure> {
+        let (covers, at) = (self.writes.ended(), Instant::now());
+        let settled_at = match last {
+            Some(last) if last.unsure == covers.unsure => last.settled_at,
+            _ if covers.unsure == 0 => i64::MIN,
+            _ => changes::mark(&self.pool).await?,
+        };
+        Ok(Begun { at, covers, settled_at })
+    }
+
+    fn show(&self, looked: &mut Option<Looked>, look: &changes::Look, snapshot: Arc<Snapshot>, since: &Begun) {
+        let Begun { covers, settled_at, at: compared } = *since;
         *looked = Some(Looked {
             at: look.at.clone(),
             time: look.time,
@@ -262,7 +273,34 @@ impl Live {
             unsure: covers.unsure,
             settled_at,
         });
-        let shown = Shown { snapshot, covers, settled, compared };
+        let shown = Shown { snapshot, covers, settled: look.ended_before >= settled_at, compared };
         *self.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_away_for_long_reads_everything_anew() {
+        let last = Looked { at: String::new(), time: 1_000_000, started: "a".to_owned(), unsure: 0, settled_at: 0 };
+        for (time, started, follows) in [
+            (1_000_000, "a", true),
+            (1_001_800, "a", true),
+            (1_001_801, "a", false),
+            // A clock that was set back by as much tells nothing either.
+            (998_199, "a", false),
+            (1_000_001, "b", false),
+        ] {
+            let look = changes::Look {
+                at: String::new(),
+                ended_before: 1,
+                time,
+                started: started.to_owned(),
+                changed: Vec::new(),
+            };
+            assert_eq!(last.is_followed_by(&look), follows, "{time} {started}");
+        }
     }
 }

@@ -1,0 +1,32 @@
+//! What is in memory is what is in the database: at once in the server that changed it, within a second in another.
+
+mod conditional;
+mod following;
+mod model;
+mod two_servers;
+
+use crate::support::{Answer, TestApp};
+
+/// The codes of a list's widgets.
+fn codes(answer: &Answer) -> Vec<String> {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let page = answer.json();
+    let widgets = page["_embedded"]["widgets"].as_array().unwrap();
+    widgets.iter().map(|widget| widget["code"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Sets a widget's rating and notes it, as a transaction of another server does.
+async fn rate(transaction: &mut sqlx::PgConnection, id: i64, tenths: i16) {
+    for statement in [
+        "UPDATE widgets SET rating_tenths = $2 WHERE id = $1",
+        "INSERT INTO catalogue_changes (widget_id) SELECT $1 WHERE $2::smallint IS NOT NULL",
+    ] {
+        sqlx::query(statement).bind(id).bind(tenths).execute(&mut *transaction).await.unwrap();
+    }
+}
+
+async fn rating(app: &TestApp, code: &str) -> String {
+    let answer = app.user().get(&format!("/api/v4/widgets/{code}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["rating"].as_str().unwrap().to_owned()
+}
