@@ -14,6 +14,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::http::origin::PublicOrigin;
 use crate::outgoing::Policy;
 
+mod encryption;
 mod keep;
 mod limits;
 mod metrics;
@@ -21,6 +22,7 @@ mod parse;
 mod reader;
 mod reference;
 
+pub use encryption::{ENCRYPTION_KEY, EncryptionKeys};
 pub use keep::Keep;
 pub use limits::Limits;
 pub use metrics::MetricsReaders;
@@ -53,6 +55,8 @@ pub struct Config {
     pub signing_key: Option<PathBuf>,
     /// Further keys that tokens may be signed with.
     pub verification_keys: Vec<KeySource>,
+    /// The keys that encrypt what is secret in the database; with the embedded one, by default, those in the data directory.
+    pub encryption_keys: Option<EncryptionKeys>,
     /// Requests per second of one account and integration; none by default.
     pub rate: Option<NonZeroU32>,
     /// Threads that answer requests; 0 for one per processor.
@@ -226,6 +230,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         ),
         parse::keys,
     );
+    let encryption_keys = EncryptionKeys::read(r);
     let rate = r.optional(
         setting("rate", "", "Requests per second of one account and integration; no limit when not set."),
         parse::rate,
@@ -259,6 +264,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         default_locale: default_locale?,
         signing_key: signing_key?,
         verification_keys: verification_keys?,
+        encryption_keys: encryption_keys?,
         rate: rate?,
         workers: workers?,
         log: log?,

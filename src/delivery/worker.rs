@@ -19,6 +19,7 @@ use crate::background::{Bell, Stop};
 use crate::database::{Connection, Failure, Pool};
 use crate::metrics::Metrics;
 use crate::outgoing::{self, CallError, Target};
+use crate::sealing::{Fault, Sealing};
 use crate::sources::{Clock, Identifiers};
 
 /// The worker looks for events at least this often.
@@ -31,7 +32,7 @@ const SHARES: usize = 5;
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// A future that is made by a trait object.
-pub type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+pub type Promise<'a, T, E = Failure> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// What there is to send to a widget.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub enum CallMessage {
 /// What calls are made of, and what follows when they fail: known to the feature that ordered them.
 pub trait Calls: Send + Sync + 'static {
     /// What there is to send.
-    fn message<'a>(&'a self, leased: &'a Leased) -> Promise<'a, CallMessage>;
+    fn message<'a>(&'a self, leased: &'a Leased) -> Promise<'a, CallMessage, Fault>;
 
     /// Writes what follows when the tries are given up, into the same transaction.
     fn gave_up<'a>(&'a self, connection: &'a mut Connection, leased: &'a Leased, why: &'a str) -> Promise<'a, ()>;
@@ -112,6 +113,8 @@ impl Running {
 pub struct Worker {
     /// The database.
     pub pool: Pool,
+    /// Opens the secrets that events are signed with.
+    pub sealing: Sealing,
     /// How addresses that others chose are called.
     pub client: outgoing::Client,
     /// What they may be.
@@ -200,7 +203,7 @@ impl Worker {
     }
 
     /// One try.
-    async fn attempt(&self, leased: &Leased) -> Result<Report, Failure> {
+    async fn attempt(&self, leased: &Leased) -> Result<Report, Fault> {
         let (headers, body) = match self.message(leased).await? {
             Ok(message) => message,
             Err(report) => return Ok(report),
@@ -223,10 +226,7 @@ impl Worker {
     }
 
     /// Headers and body; the end of the try when there is nothing to send.
-    async fn message(
-        &self,
-        leased: &Leased,
-    ) -> Result<Result<(Vec<(&'static str, String)>, Vec<u8>), Report>, Failure> {
+    async fn message(&self, leased: &Leased) -> Result<Result<(Vec<(&'static str, String)>, Vec<u8>), Report>, Fault> {
         let Some(payload) = &leased.payload else {
             return Ok(match self.calls.message(leased).await? {
                 CallMessage::Send { content_type, body } => Ok((vec![("content-type", content_type.to_owned())], body)),
@@ -235,7 +235,7 @@ impl Worker {
             });
         };
         let account = leased.lease.account;
-        let Some(secrets) = secret::store::in_force(&self.pool, account).await? else {
+        let Some(secrets) = secret::sealed::in_force(&self.pool, &self.sealing, account).await? else {
             return Ok(Err(self.failed(leased, Outcome::Forbidden, "the account has no webhook secret".to_owned())));
         };
         let (id, now) = (leased.lease.id.webhook_id(account), self.clock.unix());

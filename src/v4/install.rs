@@ -9,7 +9,7 @@ use crate::http::caller::Admin;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, JsonLimits};
-use crate::installs::{Install, Settings, store};
+use crate::installs::{Install, Settings, sealed, store};
 
 /// The limits of an install's body.
 #[derive(Debug)]
@@ -39,8 +39,9 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
-    let pipeline_id =
-        store::install(&shared.pool, caller, sighting.widget.id, &settings).await?.ok_or(Problem::NoWidget)?;
+    let id = sighting.widget.id;
+    let sealed = sealed::seal(&shared.sealing, caller.account, id, &settings).await?;
+    let pipeline_id = store::install(&shared.pool, caller, id, &sealed).await?.ok_or(Problem::NoWidget)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
-    hal::ok(&View::of(&call).model(&sighting, Some(settings.as_raw())))
+    hal::ok(&View::of(&call).model(&sighting, Some(&settings)))
 }
