@@ -121,7 +121,7 @@ impl App {
         };
         let verifier = Verifier::new(config.issuer.clone(), signing_key.verification_key(), &config.verification_keys)?;
         let is_embedded = matches!(config.database, Database::Embedded { .. });
-        let encryption = sealing::Source::of(config.encryption_keys.as_ref(), is_embedded, &data_dir)?;
+        let encryption = sealing::Source::of(config.encryption_keys.as_ref(), is_embedded, || Ok(data_dir.keys_dir()))?;
         let ring = encryption.load_or_create(&secrets).map_err(sealing::StartError::from)?;
         // A port that is taken is told before a database is started.
         let listen = |source| AppError::Listen { address: config.listen, source };

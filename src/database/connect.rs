@@ -3,7 +3,7 @@
 use crate::config::{Config, Database};
 use crate::data_dir::{DataDir, DataDirError};
 
-use super::embedded::{Cluster, Durability, EmbeddedError, Options};
+use super::embedded::{self, Cluster, Durability, EmbeddedError, Options};
 use super::hints::Hints;
 use super::migrations::{self, Migrated, MigrationError};
 use super::pooler::{self, Untracked};
@@ -77,6 +77,45 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
         }
     };
     Ok(Connected { pool: pool(options, config.database_connections, limits), hints, cluster })
+}
+
+/// The database beside a service that may run.
+#[derive(Debug)]
+pub struct Attached {
+    /// Its connections.
+    pub pool: Pool,
+    /// The embedded database, when nobody else runs it.
+    pub cluster: Option<Cluster>,
+    /// The data directory with its lock, when nobody else holds it and it is needed.
+    pub data_dir: Option<DataDir>,
+}
+
+/// Connections of a command.
+const FEW_CONNECTIONS: u32 = 4;
+
+/// Reaches the database for a command, whether the service runs or not: an embedded database that nobody runs is started.
+///
+/// # Errors
+///
+/// Why it cannot be used; an embedded one is not left running.
+pub async fn attach(config: &Config) -> Result<Attached, ConnectError> {
+    let (options, cluster, data_dir) = match &config.database {
+        Database::Embedded { .. } => match DataDir::open(&config.data_dir) {
+            Ok(data_dir) => {
+                let cluster = Cluster::start(cluster_options(config, &data_dir)).await?;
+                (cluster.connect_options(), Some(cluster), Some(data_dir))
+            }
+            Err(DataDirError::InUse { path, .. }) => {
+                (embedded::connect_options(&DataDir::peek(&path)?.socket_dir()), None, None)
+            }
+            Err(error) => return Err(error.into()),
+        },
+        Database::External { url, direct_url, .. } => {
+            (options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?, None, None)
+        }
+    };
+    migrate(&options).await?;
+    Ok(Attached { pool: pool(options, FEW_CONNECTIONS, &config.limits), cluster, data_dir })
 }
 
 /// Applies the migrations that the database lacks, and nothing else.

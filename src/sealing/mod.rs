@@ -9,6 +9,7 @@ pub mod rotation;
 pub mod store;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub use envelope::{DataKey, KeyEncryptionKey, Place, Sealed};
@@ -21,7 +22,7 @@ use self::cache::{Cache, Wanted};
 use self::store::{Known, Wrapped};
 use crate::auth::AccountId;
 use crate::config::EncryptionKeys;
-use crate::data_dir::DataDir;
+use crate::data_dir::DataDirError;
 use crate::database::{Failure, Pool};
 use crate::sources::{Clock, NoRandomness, Secrets};
 
@@ -93,6 +94,9 @@ pub enum StartError {
         /// The key's id.
         id: KeyId,
     },
+    /// There is no data directory to look in.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Failure),
@@ -104,12 +108,16 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`StartError::NoKey`] when nobody says it, and the database is not the embedded one.
-    pub fn of(keys: Option<&EncryptionKeys>, is_embedded: bool, data_dir: &DataDir) -> Result<Self, StartError> {
+    /// [`StartError::NoKey`] when nobody says it, and the database is not the embedded one; when there is no data directory.
+    pub fn of(
+        keys: Option<&EncryptionKeys>,
+        is_embedded: bool,
+        keys_dir: impl FnOnce() -> Result<PathBuf, DataDirError>,
+    ) -> Result<Self, StartError> {
         match keys {
             Some(EncryptionKeys::Folder(folder)) => Ok(Self::Folder { folder: folder.clone(), own: false }),
             Some(EncryptionKeys::Given(keys)) => Ok(Self::Given(keys.clone())),
-            None if is_embedded => Ok(Self::Folder { folder: data_dir.keys_dir().join("encryption"), own: true }),
+            None if is_embedded => Ok(Self::Folder { folder: keys_dir()?.join("encryption"), own: true }),
             None => Err(StartError::NoKey),
         }
     }
