@@ -15,7 +15,7 @@ use crate::database::{Connection, Pool};
 use crate::delivery::lease::Leased;
 use crate::delivery::worker::{CallMessage, Calls, Promise};
 use crate::integrations;
-use crate::outgoing::{Policy, Target};
+use crate::outgoing::Target;
 use crate::sealing::{Fault, Sealing};
 use crate::sources::{Clock, Identifiers};
 
@@ -29,8 +29,6 @@ pub struct WidgetCalls {
     pub pool: Pool,
     /// Opens the secrets that calls are signed with.
     pub sealing: Sealing,
-    /// Which addresses are called.
-    pub policy: Policy,
     /// The time that tokens name.
     pub clock: Clock,
     /// Their ids.
@@ -38,13 +36,13 @@ pub struct WidgetCalls {
 }
 
 impl Calls for WidgetCalls {
-    fn message<'a>(&'a self, leased: &'a Leased) -> Promise<'a, CallMessage, Fault> {
+    fn message<'a>(&'a self, leased: &'a Leased, target: &'a Target) -> Promise<'a, CallMessage, Fault> {
         Box::pin(async move {
             let id = ContinueId(leased.subject);
             let Some(ordered) = store::ordered_call(&self.pool, leased.lease.account, id).await? else {
                 return Ok(CallMessage::Unwanted);
             };
-            Ok(match self.write(leased, &ordered).await? {
+            Ok(match self.write(leased, target, &ordered).await? {
                 Ok(body) => CallMessage::Send { content_type: ordered.encoding.content_type(), body },
                 Err(why) => CallMessage::Impossible(why),
             })
@@ -63,11 +61,12 @@ impl Calls for WidgetCalls {
 
 impl WidgetCalls {
     /// The body of a call, with a token of its own; a sentence when it cannot be made.
-    async fn write(&self, leased: &Leased, ordered: &Ordered) -> Result<Result<Vec<u8>, String>, Fault> {
-        let target = match Target::parse(&ordered.url, &self.policy) {
-            Ok(target) => target,
-            Err(refused) => return Ok(Err(refused.to_string())),
-        };
+    async fn write(
+        &self,
+        leased: &Leased,
+        target: &Target,
+        ordered: &Ordered,
+    ) -> Result<Result<Vec<u8>, String>, Fault> {
         let Some(client) = ordered.client else {
             return Ok(Err("the widget has no integration any more".to_owned()));
         };
