@@ -22,7 +22,7 @@ pub async fn expire(pool: Pool, bell: Bell, stop: Stop) {
 
 /// One transaction of [`expire`]: ends at most so many waits, and tells how many it ended.
 async fn expire_some(pool: &Pool, bell: &Bell, most: i64) -> Result<u64, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_across_accounts().await?;
     let ended = close::expire(&mut transaction, most).await?;
     transaction.commit().await?;
     if ended > 0 {

@@ -7,7 +7,7 @@ use super::embedded::{self, Cluster, Durability, EmbeddedError, Options};
 use super::hints::Hints;
 use super::migrations::{self, Migrated, MigrationError};
 use super::pooler::{self, Untracked};
-use super::{Pool, options_of, pool, with_timeouts};
+use super::{Pool, options_of, with_timeouts};
 
 /// Connections that PostgreSQL keeps for others besides the pool: migrations, people.
 const SPARE_CONNECTIONS: u32 = 10;
@@ -76,7 +76,7 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
             (options, Some(hints), None)
         }
     };
-    Ok(Connected { pool: pool(options, config.database_connections, limits), hints, cluster })
+    Ok(Connected { pool: Pool::new(options, config.database_connections, limits), hints, cluster })
 }
 
 /// The database beside a service that may run.
@@ -115,7 +115,7 @@ pub async fn attach(config: &Config) -> Result<Attached, ConnectError> {
         }
     };
     migrate(&options).await?;
-    Ok(Attached { pool: pool(options, FEW_CONNECTIONS, &config.limits), cluster, data_dir })
+    Ok(Attached { pool: Pool::new(options, FEW_CONNECTIONS, &config.limits), cluster, data_dir })
 }
 
 /// Applies the migrations that the database lacks, and nothing else.

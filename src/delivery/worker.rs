@@ -275,7 +275,7 @@ impl Worker {
 
     /// One transaction: the end of the try, and what follows from it.
     async fn report(&self, leased: &Leased, report: &Report) -> Result<Finished, Failure> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_for(leased.lease.account).await?;
         let finished = store::finish(&mut transaction, &leased.lease, report).await?;
         if leased.lease.way == Way::Call && matches!(finished, Finished::Closed { dead: true, .. }) {
             let why = report.error.as_deref().unwrap_or_default();

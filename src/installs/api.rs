@@ -47,7 +47,11 @@ pub(crate) async fn set_lead_source(call: Call<Admin, Json<Usual>>) -> Result<Ht
     let pipeline_id = match pipeline(call.body.document.as_ref()) {
         Ok(pipeline_id) => pipeline_id,
         // What is not installed is not found, whatever is to be set on it.
-        Err(_) if store::visible(pool, caller, &code).await?.is_none_or(|seen| seen.install.is_none()) => {
+        Err(_)
+            if store::visible(&mut *pool.begin_for(caller.account).await?, caller, &code)
+                .await?
+                .is_none_or(|seen| seen.install.is_none()) =>
+        {
             return Err(Problem::NoWidget);
         }
         Err(error) => return Err(Problem::Invalid(vec![error])),

@@ -24,7 +24,7 @@ pub async fn some(
     after: i64,
 ) -> Result<Option<WidgetId>, Fault> {
     let newest = sealing.newest(account).await?;
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(account).await?;
     let rows = store::lock_settings(&mut transaction, account, only_unsealed, after, BATCH).await?;
     for (widget, stored) in rows.iter().filter(|(_, stored)| !stored.is_under(&newest)) {
         let settings = stored.open(sealing, account, *widget).await?;

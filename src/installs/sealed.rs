@@ -119,9 +119,8 @@ pub async fn seal(
     widget: WidgetId,
     settings: &Settings,
 ) -> Result<Stored, Fault> {
-    let is_secret = |value: &Value| matches!(value, Value::Secret(_));
     // Without a secret no key is made.
-    let key = match settings.members().iter().any(|(_, value)| is_secret(value)) {
+    let key = match settings.has_secrets() {
         true => Some(sealing.newest(account).await?),
         false => None,
     };

@@ -57,6 +57,12 @@ impl Settings {
         Self { members }
     }
 
+    /// Whether a value is secret.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.members.iter().any(|(_, value)| matches!(value, Value::Secret(_)))
+    }
+
     /// Keys and values in their order.
     #[must_use]
     pub fn members(&self) -> &[(String, Value)] {

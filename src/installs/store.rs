@@ -61,7 +61,7 @@ pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64)
     .bind(caller.user.get())
     .bind(offset)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(caller.account).await?)
     .await?;
     rows.iter().map(sighting).collect()
 }
@@ -71,7 +71,11 @@ pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64)
 /// # Errors
 ///
 /// When the database fails.
-pub async fn visible(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<Option<Sighting>, Failure> {
+pub async fn visible(
+    connection: &mut Connection,
+    caller: &Caller,
+    code: &WidgetCode,
+) -> Result<Option<Sighting>, Failure> {
     let row = sqlx::query(concat!(
         "SELECT ",
         widget_columns!(),
@@ -85,7 +89,7 @@ pub async fn visible(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<
     .bind(caller.account.get())
     .bind(caller.user.get())
     .bind(code.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?;
     row.as_ref().map(sighting).transpose()
 }
@@ -112,7 +116,7 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
 ///
 /// When the database fails.
 pub async fn install(
-    pool: &Pool,
+    connection: &mut Connection,
     caller: &Caller,
     id: WidgetId,
     settings: &Stored,
@@ -137,7 +141,7 @@ pub async fn install(
     .bind(id.0)
     .bind(settings.text.get())
     .bind(settings.sealed)
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?;
     Ok(pipeline)
 }
@@ -148,6 +152,7 @@ pub async fn install(
 ///
 /// When the database fails.
 pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode) -> Result<bool, Failure> {
+    let mut transaction = pool.begin_for(account).await?;
     let done = sqlx::query(
         "WITH gone AS ( \
            DELETE FROM installs i USING widgets w WHERE i.account_id = $1 AND i.widget_id = w.id AND w.code = $2 \
@@ -156,8 +161,9 @@ pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode) -> Re
     )
     .bind(account.get())
     .bind(code.as_str())
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -184,6 +190,7 @@ pub async fn set_lead_source(
     code: &WidgetCode,
     pipeline: Option<i64>,
 ) -> Result<LeadSource, Failure> {
+    let mut transaction = pool.begin_for(account).await?;
     let row = sqlx::query(
         "WITH target AS ( \
            SELECT w.id, v.is_lead_source FROM widgets w \
@@ -197,8 +204,9 @@ pub async fn set_lead_source(
     .bind(account.get())
     .bind(code.as_str())
     .bind(pipeline)
-    .fetch_one(pool)
+    .fetch_one(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(match (row.try_get("installed")?, row.try_get("done")?) {
         (_, true) => LeadSource::Set,
         (false, false) => LeadSource::NotInstalled,
@@ -226,7 +234,7 @@ pub async fn settings_of_accounts(
     .bind(widget.0)
     .bind(after)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_across_accounts().await?)
     .await?;
     rows.iter()
         .map(|row| {
@@ -281,7 +289,7 @@ pub async fn list(pool: &Pool, account: AccountId, after: i64, count: i64) -> Re
     .bind(account.get())
     .bind(after)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(account).await?)
     .await?;
     rows.iter()
         .map(|row| {
@@ -308,7 +316,7 @@ pub async fn account_with_unsealed(pool: &Pool, after: i64) -> Result<Option<Acc
         "SELECT account_id FROM installs WHERE sealed IS NULL AND account_id > $1 ORDER BY account_id LIMIT 1",
     )
     .bind(after)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_across_accounts().await?)
     .await?;
     found.map(account).transpose()
 }

@@ -51,7 +51,9 @@ pub async fn rotate(
 ) -> Result<Option<Integration>, Fault> {
     let key = sealing.newest(owner.account).await?;
     let sealed = seal(sealing, &key, client, NEWEST, secret)?;
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    // Makes the key ready that the present one is sealed with: in the transaction no further connection is waited for.
+    valid(pool, sealing, client).await?;
+    let mut transaction = pool.begin_for(owner.account).await?;
     let Some(before) = store::lock_owned(&mut transaction, owner, client).await? else { return Ok(None) };
     let old = match open(sealing, client, NEWEST, before.secret, before.is_sealed).await? {
         Some(old) => Some(seal(sealing, &key, client, OLD, &old)?),
@@ -92,7 +94,7 @@ pub async fn signing(pool: &Pool, sealing: &Sealing, client: Uuid) -> Result<Opt
 /// When the database fails, a key is missing, or a secret does not open; then nothing was changed.
 pub async fn reseal(pool: &Pool, sealing: &Sealing, client: Uuid, owner: AccountId) -> Result<(), Fault> {
     let key = sealing.newest(owner).await?;
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(owner).await?;
     let Some(stored) = store::lock_secrets(&mut transaction, client).await? else { return Ok(()) };
     if is_under(&stored, &key) {
         return Ok(());

@@ -96,6 +96,7 @@ pub async fn create(
     new: &NewIntegration,
     secret: &[u8],
 ) -> Result<Option<Integration>, Failure> {
+    let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
         "INSERT INTO integrations \
          (client_uuid, owner_account_id, owner_user_id, name, redirect_uri, disable_hook, secret, is_sealed, secret_made_at) \
@@ -110,8 +111,9 @@ pub async fn create(
     .bind(&new.redirect_uri)
     .bind(&new.disable_hook)
     .bind(secret)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     row.as_ref().map(integration).transpose()
 }
 
@@ -133,7 +135,7 @@ pub async fn list(pool: &Pool, owner: Owner, after: Option<Place>, count: i64) -
     .bind(after.map(|place| place.created_at))
     .bind(after.map(|place| place.client_uuid))
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.catalogue().await?)
     .await?;
     rows.iter().map(integration).collect()
 }
@@ -152,7 +154,7 @@ pub async fn find(pool: &Pool, owner: Owner, client: Uuid) -> Result<Option<Inte
     .bind(client)
     .bind(owner.account.get())
     .bind(owner.user.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.catalogue().await?)
     .await?;
     row.as_ref().map(integration).transpose()
 }
@@ -168,6 +170,7 @@ pub async fn change(
     client: Uuid,
     changes: &Changes,
 ) -> Result<Option<Integration>, Failure> {
+    let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
         "UPDATE integrations SET name = coalesce($4, name), \
          redirect_uri = CASE WHEN $5 THEN $6 ELSE redirect_uri END, \
@@ -183,8 +186,9 @@ pub async fn change(
     .bind(changes.redirect_uri.as_ref().and_then(Option::as_ref))
     .bind(changes.disable_hook.is_some())
     .bind(changes.disable_hook.as_ref().and_then(Option::as_ref))
-    .fetch_optional(pool)
+    .fetch_optional(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     row.as_ref().map(integration).transpose()
 }
 
@@ -251,7 +255,7 @@ pub async fn valid_secrets(pool: &Pool, client: Uuid) -> Result<Option<StoredSec
          FROM integrations WHERE client_uuid = $1 AND secret IS NOT NULL",
     )
     .bind(client)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.catalogue().await?)
     .await?;
     row.as_ref().map(stored_secrets).transpose()
 }
@@ -275,7 +279,7 @@ pub async fn with_secrets(
     .bind(only_unsealed)
     .bind(after)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.catalogue().await?)
     .await?;
     rows.iter()
         .map(|row| {

@@ -156,7 +156,7 @@ impl Sealing {
         secrets: Secrets,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let mut transaction = pool.begin().await.map_err(Failure::from)?;
+        let mut transaction = pool.begin_across_accounts().await?;
         store::lock_keys(&mut transaction).await?;
         let known = store::known_keys(&mut transaction).await?;
         if let (true, Some(first)) = (known.is_empty(), ring.last()) {
@@ -214,6 +214,12 @@ impl Sealing {
         key.open(place, sealed)
     }
 
+    /// Whether the key that seals the account's values now is at hand, so that sealing needs no connection.
+    #[must_use]
+    pub fn is_ready_for(&self, account: AccountId) -> bool {
+        self.kept(Wanted::Newest(account)).is_some()
+    }
+
     /// The key that seals the account's values now; made when the account has none.
     ///
     /// # Errors
@@ -255,7 +261,7 @@ impl Sealing {
 
     /// Makes a data key for the account, unless somebody was faster; the one of this number in any case.
     async fn make(&self, account: AccountId, id: i32) -> Result<Wrapped, Fault> {
-        let mut transaction = self.0.pool.begin().await.map_err(Failure::from)?;
+        let mut transaction = self.0.pool.begin_for(account).await?;
         // So that nobody gives up the active key before what it wraps is there.
         store::keep_keys(&mut transaction).await?;
         let active = store::known_keys(&mut transaction).await?.pop();

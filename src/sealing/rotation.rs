@@ -95,7 +95,7 @@ impl From<RingError> for RotationError {
 ///
 /// When there is no key to turn to, or the database fails.
 pub async fn begin(pool: &Pool, sealing: &Sealing, reencrypts: bool) -> Result<Rotation, RotationError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_catalogue().await?;
     store::lock_keys(&mut transaction).await?;
     let known = store::known_keys(&mut transaction).await?;
     let unfinished = known.last().filter(|active| !active.is_finished);
@@ -146,7 +146,7 @@ fn next_key(sealing: &Sealing, known: &[Known]) -> Result<KeyId, RotationError> 
 ///
 /// When the database fails, or a key is missing; what was done stays done.
 pub async fn rewrap(pool: &Pool, sealing: &Sealing, rotation: &Rotation) -> Result<usize, RotationError> {
-    let known = store::known_keys(&mut *pool.acquire().await.map_err(Failure::from)?).await?;
+    let known = store::known_keys(&mut *pool.catalogue().await?).await?;
     let mut count = 0;
     for Known { id, .. } in known.iter().filter(|known| known.id != rotation.key) {
         let mut after = 0;
@@ -172,7 +172,7 @@ async fn rewrap_account(
 ) -> Result<usize, Fault> {
     let (old, new) = (sealing.ring_with(from).await?, sealing.ring_with(to).await?);
     let (old, new) = (old.get(from).ok_or(Fault::Refused)?, new.get(to).ok_or(Fault::Refused)?);
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(account).await?;
     let data_keys = store::lock_wrapped(&mut transaction, account, from).await?;
     for data_key in &data_keys {
         let wrapped = new.take_over(old, account, data_key.id, &data_key.bytes, sealing.secrets())?;
@@ -188,7 +188,7 @@ async fn rewrap_account(
 ///
 /// When the database fails.
 pub async fn finish(pool: &Pool, rotation: &Rotation) -> Result<(), RotationError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_catalogue().await?;
     store::finish(&mut transaction, &rotation.key).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(())
@@ -201,7 +201,7 @@ pub async fn finish(pool: &Pool, rotation: &Rotation) -> Result<(), RotationErro
 /// When the ring cannot be read, or the database fails.
 pub async fn list(pool: &Pool, source: &Source) -> Result<Vec<Listed>, RotationError> {
     let ring = source.load()?;
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_across_accounts().await?;
     let known = store::known_keys(&mut transaction).await?;
     let mut listed = Vec::new();
     for Known { id, .. } in &known {
@@ -221,7 +221,7 @@ pub async fn list(pool: &Pool, source: &Source) -> Result<Vec<Listed>, RotationE
 ///
 /// When it is still needed, or nobody knows it; when the database fails or the file cannot be removed.
 pub async fn remove(pool: &Pool, source: &Source, id: &KeyId) -> Result<(), RotationError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_across_accounts().await?;
     // So that nobody wraps a data key with it meanwhile.
     store::lock_keys(&mut transaction).await?;
     let known = store::known_keys(&mut transaction).await?;

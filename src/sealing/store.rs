@@ -219,7 +219,7 @@ pub async fn newest(pool: &Pool, account: AccountId) -> Result<Option<Wrapped>, 
         "SELECT account_id, id, kek_id, wrapped, created_at FROM data_keys WHERE account_id = $1 ORDER BY id DESC LIMIT 1",
     )
     .bind(account.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.as_ref().map(wrapped).transpose()
 }
@@ -235,7 +235,7 @@ pub async fn find(pool: &Pool, account: AccountId, id: i32) -> Result<Option<Wra
     )
     .bind(account.get())
     .bind(id)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.as_ref().map(wrapped).transpose()
 }
@@ -253,7 +253,7 @@ pub async fn find_all(pool: &Pool, keys: &[(AccountId, i32)]) -> Result<Vec<Wrap
     )
     .bind(accounts)
     .bind(ids)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_across_accounts().await?)
     .await?;
     rows.iter().map(wrapped).collect()
 }
@@ -275,7 +275,7 @@ pub async fn accounts_wrapped_with(
     .bind(kek.as_str())
     .bind(after)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_across_accounts().await?)
     .await?;
     ids.into_iter().map(account).collect()
 }
@@ -291,7 +291,7 @@ pub async fn accounts(pool: &Pool, after: i64, count: i64) -> Result<Vec<Account
     )
     .bind(after)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_across_accounts().await?)
     .await?;
     ids.into_iter().map(account).collect()
 }

@@ -134,7 +134,8 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     }
     let (found, more) = PAGE.cut(store::list(&call.shared.pool, widget, after.as_ref(), PAGE.wanted()).await?);
     let next = found.last().filter(|_| more).map(|last| last.version.to_string());
-    let deprecated = deprecation::find(&call.shared.pool, widget).await?.map(DeprecationBody::from);
+    let deprecated =
+        deprecation::find(&mut *call.shared.pool.catalogue().await?, widget).await?.map(DeprecationBody::from);
     let versions = found.iter().map(VersionBody::from).collect();
     hal::json(HttpResponse::Ok(), &VersionsBody { deprecated, versions, next })
 }

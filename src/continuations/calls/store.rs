@@ -58,7 +58,7 @@ pub async fn may_order(pool: &Pool, account: AccountId, widget: WidgetId) -> Res
     )
     .bind(account.get())
     .bind(widget.0)
-    .fetch_one(pool)
+    .fetch_one(&mut *pool.begin_for(account).await?)
     .await?)
 }
 
@@ -75,7 +75,7 @@ pub async fn ordered_call(pool: &Pool, account: AccountId, id: ContinueId) -> Re
     )
     .bind(account.get())
     .bind(id.0)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let record = format!("{account}, {id}");

@@ -29,7 +29,9 @@ pub async fn replace(
 ) -> Result<Validity, Fault> {
     let key = sealing.newest(account).await?;
     let sealed = seal(sealing, &key, PRESENT, secret)?;
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    // Makes the key ready that the present one is sealed with: in the transaction no further connection is waited for.
+    in_force(pool, sealing, account).await?;
+    let mut transaction = pool.begin_for(account).await?;
     let validity = match store::lock(&mut transaction, account).await? {
         Some(before) => {
             let before = open(sealing, account, PRESENT, before.secret, before.is_sealed).await?;
@@ -63,7 +65,7 @@ pub async fn in_force(pool: &Pool, sealing: &Sealing, account: AccountId) -> Res
 /// When the database fails, a key is missing, or a secret does not open; then nothing was changed.
 pub async fn reseal(pool: &Pool, sealing: &Sealing, account: AccountId) -> Result<(), Fault> {
     let key = sealing.newest(account).await?;
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(account).await?;
     let Some(stored) = store::lock(&mut transaction, account).await? else { return Ok(()) };
     if is_under(&stored, &key) {
         return Ok(());

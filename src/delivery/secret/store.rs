@@ -120,7 +120,7 @@ pub async fn validity(pool: &Pool, account: AccountId) -> Result<Option<Validity
          FROM webhook_secrets WHERE account_id = $1",
     )
     .bind(account.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.as_ref().map(validity_of).transpose()
 }
@@ -136,7 +136,7 @@ pub async fn in_force(pool: &Pool, account: AccountId) -> Result<Option<StoredSe
          FROM webhook_secrets WHERE account_id = $1",
     )
     .bind(account.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.as_ref().map(stored).transpose()
 }
@@ -151,7 +151,7 @@ pub async fn account_with_unsealed(pool: &Pool, after: i64) -> Result<Option<Acc
         "SELECT account_id FROM webhook_secrets WHERE NOT is_sealed AND account_id > $1 ORDER BY account_id LIMIT 1",
     )
     .bind(after)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_across_accounts().await?)
     .await?;
     let corrupt = |id: i64| Failure::Corrupt {
         table: "webhook_secrets",
