@@ -49,6 +49,10 @@ pub async fn rotate(
     secret: &SecretString,
     keep_old_seconds: i64,
 ) -> Result<Option<Integration>, Fault> {
+    // Who owns no such integration leaves nothing behind, not even a key.
+    if store::find(pool, owner, client).await?.is_none() {
+        return Ok(None);
+    }
     let key = sealing.newest(owner.account).await?;
     let sealed = seal(sealing, &key, client, NEWEST, secret)?;
     // Makes the key ready that the present one is sealed with: in the transaction no further connection is waited for.

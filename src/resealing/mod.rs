@@ -34,11 +34,7 @@ pub async fn seal_old(pool: Pool, sealing: Sealing, mut stop: Stop) {
 
 /// Walks once through all rows that are older than sealing; returns how many accounts or integrations could not be sealed. Ends early
 /// when it is asked to stop.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<usize, Fault> {
+async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<usize, Fault> {
     let mut failed = 0;
     let mut after = 0;
     while let Some(account) = installs::store::account_with_unsealed(pool, after).await? {

@@ -47,6 +47,9 @@ fn folder() -> TempDir {
     folder
 }
 
+/// What both servers encrypt with: 32 bytes in base64.
+const ENCRYPTION_KEY: &str = "dGhlIGtleS1lbmNyeXB0aW9uIGtleSBvZiB0ZXN0cyE=";
+
 impl World {
     /// One server with its embedded database.
     pub async fn embedded(binary: &Path) -> Self {
@@ -78,7 +81,10 @@ impl World {
         let mut servers = Vec::new();
         for name in ["one", "two"] {
             let key = folder.path().join("one/keys/signing.pem").to_str().unwrap().to_owned();
-            let mut environment = vec![("WIDGET_REGISTRY_DATABASE_URL", url.clone())];
+            let mut environment = vec![
+                ("WIDGET_REGISTRY_DATABASE_URL", url.clone()),
+                ("WIDGET_REGISTRY_ENCRYPTION_KEYS", ENCRYPTION_KEY.to_owned()),
+            ];
             if !servers.is_empty() {
                 environment.push(("WIDGET_REGISTRY_SIGNING_KEY", key));
             }
