@@ -23,6 +23,7 @@ pub enum EncryptionKeys {
 
 impl EncryptionKeys {
     /// Reads the two settings; the outer `Option` is `None` after a mistake.
+    #[expect(clippy::option_option, reason = "as every optional setting is read: a mistake, or none, or one")]
     pub(super) fn read(r: &mut Reader) -> Option<Option<Self>> {
         let folder = r.optional(
             Setting {

@@ -120,10 +120,7 @@ pub async fn seal(
     settings: &Settings,
 ) -> Result<Stored, Fault> {
     // Without a secret no key is made.
-    let key = match settings.has_secrets() {
-        true => Some(sealing.newest(account).await?),
-        false => None,
-    };
+    let key = if settings.has_secrets() { Some(sealing.newest(account).await?) } else { None };
     let mut members = Vec::new();
     let mut sealed = 0;
     for (name, value) in settings.members() {

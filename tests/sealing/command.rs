@@ -64,8 +64,8 @@ async fn database(data_dir: &Path) -> PgConnection {
 async fn rotate_and_kill(data_dir: &Path, table: &str) {
     let mut holder = database(data_dir).await;
     let mut held = holder.begin().await.unwrap();
-    let hold = sqlx::AssertSqlSafe(format!("SELECT FROM {table} WHERE account_id = 5 FOR UPDATE"));
-    sqlx::query(hold).execute(&mut *held).await.unwrap();
+    let lock = sqlx::AssertSqlSafe(format!("SELECT FROM {table} WHERE account_id = 5 FOR UPDATE"));
+    sqlx::query(lock).execute(&mut *held).await.unwrap();
     let mut rotating = keys(data_dir, &["rotate", "--reencrypt"]).stdout(Stdio::null()).spawn().unwrap();
     let mut watcher = database(data_dir).await;
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'";

@@ -30,7 +30,7 @@ async fn fill(app: &TestApp) -> Vec<String> {
             "UPDATE webhook_secrets SET secret = $2, previous = $3, is_sealed = false WHERE account_id = $1";
         let query = sqlx::query(as_before).bind(account).bind([1_u8; 32].as_slice()).bind([0xfe_u8; 32].as_slice());
         query.execute(&app.pool).await.unwrap();
-        open.extend([hex(&newest), hex(&old)]);
+        open.extend([hex(newest.as_bytes()), hex(old.as_bytes())]);
     }
     open.extend(["01".repeat(32), "fe".repeat(32)]);
     let as_before = "UPDATE installs SET settings = $1::json, sealed = NULL";
@@ -98,7 +98,7 @@ fn an_old_integration_can_be_changed_before_it_is_sealed() {
         sqlx::query(as_before).bind(newest.as_bytes()).execute(&app.pool).await.unwrap();
         let rotated = admin.post(&format!("/registry/v1/integrations/{client}/secrets"), "").await.json();
         assert_eq!(secrets(app, client).await, (rotated["secret"].as_str().unwrap().to_owned(), Some(newest.clone())));
-        assert!(!everything(app).await.contains(&hex(&newest)));
+        assert!(!everything(app).await.contains(&hex(newest.as_bytes())));
     });
 }
 
@@ -127,8 +127,8 @@ fn sealing_stops_when_it_is_asked_and_goes_on_later() {
         let open = fill(app).await;
         // The second account's rows are held: who comes to them waits.
         let mut held = app.pool.begin().await.unwrap();
-        let hold = "SELECT FROM installs WHERE account_id = 2 FOR UPDATE";
-        sqlx::query(hold).execute(&mut *held).await.unwrap();
+        let lock = "SELECT FROM installs WHERE account_id = 2 FOR UPDATE";
+        sqlx::query(lock).execute(&mut *held).await.unwrap();
         let mut background = Background::default();
         begin(app, &mut background);
         app.blocked(1).await;

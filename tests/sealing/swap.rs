@@ -104,7 +104,7 @@ fn changed_settings_do_not_open() {
                 }
             }
             for length in 0..own.len() {
-                row.is_refused(app, row.text.replace(&own, &own[..length]), "a cut value").await;
+                row.is_refused(app, row.text.replace(&own, own.split_at(length).0), "a cut value").await;
             }
             row.is_refused(app, row.text.replace(&own, &format!("{own}AAAA")), "a longer value").await;
             row.is_refused(app, row.text.replace(&own, "plain"), "a plain value").await;

@@ -29,10 +29,8 @@ impl Rotate {
         })?;
         let Rotated { rotation, rewrapped, accounts } = rotated;
         let begun = if rotation.is_resumed { "finished the rotation to" } else { "turned to" };
-        let reencrypted = match rotation.reencrypts {
-            true => format!("; encrypted the secrets of {accounts} account(s) anew"),
-            false => String::new(),
-        };
+        let anew = format!("; encrypted the secrets of {accounts} account(s) anew");
+        let reencrypted = if rotation.reencrypts { anew.as_str() } else { "" };
         say(&format!(
             "{begun} the encryption key {}: wrapped {rewrapped} data key(s) anew{reencrypted}",
             rotation.key
