@@ -110,6 +110,7 @@ const ARROWS: [(&str, &[&str]); 31] = [
         &[
             "app",
             "archive",
+            "audit",
             "auth",
             "bot",
             "catalogue",

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Loaded, Sources};
 
+mod audit;
 mod bot;
 mod demo;
 mod excerpt;
@@ -53,6 +54,7 @@ enum Command {
     Yank(yank::Yank),
     Installs(installs::Installs),
     Bot(bot::Bot),
+    Audit(audit::Audit),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -145,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Yank(command) => command.run(),
         Command::Installs(command) => command.run(),
         Command::Bot(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

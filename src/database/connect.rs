@@ -113,7 +113,7 @@ fn unreachable(error: sqlx::Error) -> ConnectError {
     }
 }
 
-fn cluster_options(config: &Config, data_dir: &DataDir) -> Options {
+pub(super) fn cluster_options(config: &Config, data_dir: &DataDir) -> Options {
     let bin_dir = match &config.database {
         Database::Embedded { bin_dir } => bin_dir.clone(),
         Database::External { .. } => None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
 pub use pool::{Pool, Transaction};
+pub use open::{OpenError, Opened, open};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
@@ -15,6 +16,7 @@ pub mod embedded;
 pub mod hints;
 pub mod migrations;
 mod pool;
+mod open;
 pub mod pooler;
 mod statements;
 
