@@ -28,7 +28,9 @@ pub type Anchors = BTreeMap<i64, BTreeMap<i64, Sha256>>;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnchorError {
     /// A line has another form.
-    #[error("line {0} is no anchor: write an account, a number of entries and 64 hexadecimal digits, with spaces between")]
+    #[error(
+        "line {0} is no anchor: write an account, a number of entries and 64 hexadecimal digits, with spaces between"
+    )]
     Malformed(usize),
     /// Two lines say different things of one entry.
     #[error("line {0} contradicts a line before it")]
@@ -77,7 +79,8 @@ mod tests {
         let anchors = parse(&format!("# of Monday\n{one}\n\n{other}\n{one}\n")).unwrap();
         assert_eq!(anchors, Anchors::from([(0, [(3, one.hash)].into()), (7, [(1, other.hash)].into())]));
         let digits = one.hash.to_string();
-        for wrong in ["x", "1", "1 2", "1 2 3", &format!("-1 2 {digits}"), &format!("1 0 {digits}"), &format!("1 2 {digits} 3")]
+        for wrong in
+            ["x", "1", "1 2", "1 2 3", &format!("-1 2 {digits}"), &format!("1 0 {digits}"), &format!("1 2 {digits} 3")]
         {
             assert_eq!(parse(&format!("{one}\n{wrong}")), Err(AnchorError::Malformed(2)), "{wrong}");
         }

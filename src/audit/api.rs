@@ -120,7 +120,7 @@ pub(crate) async fn list(call: Call<Auditor, NoBody>) -> Result<HttpResponse, Pr
         Some(_) => Some(query.positive("before", 1, i64::MAX.unsigned_abs())?),
         None => None,
     };
-    let mut transaction = call.shared.pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = store::begin(&call.shared.pool, chain).await?;
     let before = match before {
         Some(before) => i64::try_from(before).unwrap_or(i64::MAX),
         None => store::end(&mut transaction, chain.number()).await?.head.map_or(1, |(entries, _)| entries + 1),
@@ -128,7 +128,6 @@ pub(crate) async fn list(call: Call<Auditor, NoBody>) -> Result<HttpResponse, Pr
     let lowest = before.saturating_sub(LOOKED_AT).max(1);
     let count = i64::try_from(limit).unwrap_or_default();
     let mut found = store::page(&mut transaction, chain, (lowest, before), &filter, count + 1).await?;
-    transaction.commit().await.map_err(Failure::from)?;
     let more = found.len() > usize::try_from(limit).unwrap_or_default();
     if more {
         found.pop();

@@ -5,7 +5,7 @@ use sqlx::query::Query;
 use sqlx::{Postgres, Row as _};
 
 use super::{Actor, Chain, Change, Entry};
-use crate::database::{Connection, Failure};
+use crate::database::{Connection, Failure, Pool, Transaction};
 use crate::digest::Sha256;
 
 /// The end of a `WITH` list, which appends an entry for each row of its member `audit_change` to the chain of its `account_id`, one for
@@ -53,16 +53,8 @@ macro_rules! by {
 pub(crate) use by;
 
 /// Binds the five parameters of [`by!`], which follow those that are bound before.
-pub(crate) fn bind<'q>(
-    query: Query<'q, Postgres, PgArguments>,
-    actor: &'q Actor,
-) -> Query<'q, Postgres, PgArguments> {
-    query
-        .bind(actor.account)
-        .bind(actor.user)
-        .bind(actor.client)
-        .bind(actor.acted_as)
-        .bind(actor.request_id.as_deref())
+pub(crate) fn bind<'q>(query: Query<'q, Postgres, PgArguments>, actor: &'q Actor) -> Query<'q, Postgres, PgArguments> {
+    query.bind(actor.account).bind(actor.user).bind(actor.client).bind(actor.acted_as).bind(actor.request_id.as_deref())
 }
 
 /// Writes a change down in the transaction that makes it. The last statement of that: whoever comes after waits until it ends.
@@ -93,6 +85,18 @@ pub async fn record(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Begins a transaction that sees a chain.
+///
+/// # Errors
+///
+/// When the database cannot answer.
+pub async fn begin(pool: &Pool, chain: Chain) -> Result<Transaction, Failure> {
+    match chain {
+        Chain::Account(account) => pool.begin_for(account).await,
+        Chain::Registry => pool.begin_across_accounts().await,
+    }
 }
 
 /// Which entries of a chain to read.

@@ -144,7 +144,7 @@ async fn check(
         None => least(following(pool, None).await?, anchored.peek().copied()),
     };
     while let Some(account) = next {
-        let mut transaction = pool.begin().await.map_err(Failure::from)?;
+        let mut transaction = pool.begin_across_accounts().await?;
         tell(verify::account(&mut transaction, account, anchors.get(&account)).await?)?;
         if only.is_some() {
             return Ok(());
@@ -157,7 +157,7 @@ async fn check(
 
 /// The next account that has a chain.
 async fn following(pool: &Pool, after: Option<i64>) -> Result<Option<i64>, Failure> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_across_accounts().await?;
     store::next_account(&mut transaction, after).await
 }
 

@@ -4,8 +4,8 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
-pub use pool::{Pool, Transaction};
 pub use open::{OpenError, Opened, open};
+pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
@@ -15,8 +15,8 @@ mod connect;
 pub mod embedded;
 pub mod hints;
 pub mod migrations;
-mod pool;
 mod open;
+mod pool;
 pub mod pooler;
 mod statements;
 
