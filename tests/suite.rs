@@ -13,6 +13,7 @@ mod support;
 
 mod architecture;
 mod archive;
+mod audit;
 mod authorization;
 mod bad_input;
 mod catalogue;

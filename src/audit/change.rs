@@ -197,10 +197,30 @@ pub enum Change<'a> {
         widget: &'a str,
         forced: bool,
     },
+    /// [`Action::WidgetInstalled`], or [`Action::SettingsChanged`] when the widget was installed before.
+    WidgetInstalled {
+        #[serde(skip)]
+        widget: &'a str,
+        settings: Vec<String>,
+        changed: Vec<String>,
+    },
+    /// [`Action::WidgetUninstalled`]
+    WidgetUninstalled {
+        #[serde(skip)]
+        widget: &'a str,
+        forced: bool,
+    },
+    /// [`Action::LeadSourceChanged`]
+    LeadSourceChanged {
+        #[serde(skip)]
+        widget: &'a str,
+        pipeline_id: Option<i64>,
+    },
     /// [`Action::IntegrationCreated`]
     IntegrationCreated {
         #[serde(skip)]
         client: Uuid,
+        members: Vec<&'static str>,
     },
     /// [`Action::IntegrationChanged`]
     IntegrationChanged {
@@ -257,6 +277,9 @@ impl Change<'_> {
             Self::WidgetUndeprecated { .. } => Action::WidgetUndeprecated,
             Self::OwnerChanged { .. } => Action::OwnerChanged,
             Self::WidgetDeleted { .. } => Action::WidgetDeleted,
+            Self::WidgetInstalled { .. } => Action::WidgetInstalled,
+            Self::WidgetUninstalled { .. } => Action::WidgetUninstalled,
+            Self::LeadSourceChanged { .. } => Action::LeadSourceChanged,
             Self::IntegrationCreated { .. } => Action::IntegrationCreated,
             Self::IntegrationChanged { .. } => Action::IntegrationChanged,
             Self::IntegrationSecretReplaced { .. } => Action::IntegrationSecretReplaced,
@@ -266,6 +289,13 @@ impl Change<'_> {
             Self::KeyRotated { .. } => Action::KeyRotated,
             Self::KeyRemoved { .. } => Action::KeyRemoved,
         }
+    }
+
+    /// What changed, as the JSON object that is stored.
+    #[must_use]
+    pub fn details(&self) -> String {
+        // Texts, numbers and lists of them can always be written.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 
     /// To what: a widget's code, an integration's client id, or the kind of a thing and its name.
@@ -279,8 +309,11 @@ impl Change<'_> {
             | Self::WidgetDeprecated { widget, .. }
             | Self::WidgetUndeprecated { widget }
             | Self::OwnerChanged { widget, .. }
-            | Self::WidgetDeleted { widget, .. } => (*widget).to_owned(),
-            Self::IntegrationCreated { client }
+            | Self::WidgetDeleted { widget, .. }
+            | Self::WidgetInstalled { widget, .. }
+            | Self::WidgetUninstalled { widget, .. }
+            | Self::LeadSourceChanged { widget, .. } => (*widget).to_owned(),
+            Self::IntegrationCreated { client, .. }
             | Self::IntegrationChanged { client, .. }
             | Self::IntegrationSecretReplaced { client, .. } => client.to_string(),
             Self::WebhookSecretReplaced { .. } => "webhook-secret".to_owned(),
@@ -314,14 +347,14 @@ mod tests {
             is_new_widget: false,
             attributes: Attributes { visibility, ..Attributes::default() },
         };
-        let details = serde_json::to_string(&change).unwrap();
+        let details = change.details();
         assert_eq!(
             details,
             r#"{"version":"1.0","is_current":true,"is_new_widget":false,"visibility":{"from":"private","to":"public"}}"#
         );
         assert_eq!((change.action().as_str(), change.subject().as_str()), ("version.published", "w"));
         let nothing = Change::WidgetUndeprecated { widget: "w" };
-        assert_eq!(serde_json::to_string(&nothing).unwrap(), "{}");
+        assert_eq!(nothing.details(), "{}");
         assert!(Step::between(1, 1).is_none());
     }
 }

@@ -68,8 +68,6 @@ pub async fn record(
     actor: &Actor,
     change: &Change<'_>,
 ) -> Result<(), Failure> {
-    // Texts, numbers and lists of them can always be written.
-    let details = serde_json::to_string(change).unwrap_or_else(|_| "{}".to_owned());
     let query = sqlx::query(concat!(
         "WITH audit_change AS (SELECT $6::bigint AS account_id, ",
         by!("$1", "$2", "$3", "$4", "$5"),
@@ -81,7 +79,7 @@ pub async fn record(
         .bind(chain.into().number())
         .bind(change.action().as_str())
         .bind(change.subject())
-        .bind(details)
+        .bind(change.details())
         .execute(connection)
         .await?;
     Ok(())

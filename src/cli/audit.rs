@@ -144,8 +144,9 @@ async fn check(
         None => least(following(pool, None).await?, anchored.peek().copied()),
     };
     while let Some(account) = next {
-        let mut transaction = pool.begin_across_accounts().await?;
-        tell(verify::account(&mut transaction, account, anchors.get(&account)).await?)?;
+        let checked =
+            verify::account(&mut *pool.begin_across_accounts().await?, account, anchors.get(&account)).await?;
+        tell(checked)?;
         if only.is_some() {
             return Ok(());
         }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
-use crate::archive::SettingType;
+use crate::archive::{SettingType, WidgetCode};
+use crate::audit::Change;
 use crate::auth::UserId;
 use crate::catalogue::{Field, Template};
 use crate::config::Limits;
@@ -55,6 +56,21 @@ impl Settings {
         } else {
             Err(check.errors)
         }
+    }
+
+    /// As the audit log tells it: which settings have a value now, and of which it is another than before, or was none.
+    #[must_use]
+    pub fn change<'a>(&self, code: &'a WidgetCode, before: Option<&RawValue>) -> Change<'a> {
+        let before = before.and_then(json::members).unwrap_or_default();
+        let now = json::members(&self.0).unwrap_or_default();
+        let value = |members: &Members<'_>, key: &str| {
+            members.iter().find(|(name, _)| name == key).map(|(_, value)| value.get().to_owned())
+        };
+        let settings: Vec<String> = now.iter().map(|(key, _)| key.to_string()).collect();
+        let gone = before.iter().map(|(key, _)| key.to_string()).filter(|key| !settings.contains(key));
+        let keys = settings.iter().cloned().chain(gone);
+        let changed = keys.filter(|key| value(&before, key) != value(&now, key)).collect();
+        Change::WidgetInstalled { widget: code.as_str(), settings, changed }
     }
 
     /// The object as it is stored and answered.

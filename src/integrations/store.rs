@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::ValidSecrets;
 use super::changes::{Changes, NewIntegration};
+use crate::audit::{self, Actor, Change};
 use crate::catalogue::Owner;
-use crate::database::{Failure, Pool};
+use crate::database::{Failure, Pool, Transaction};
 
 /// An integration as its owner sees it.
 #[derive(Debug)]
@@ -75,6 +76,20 @@ fn read(bytes: Vec<u8>, client: Uuid) -> Result<SecretString, Failure> {
     })
 }
 
+/// Ends a change of an integration; there was none when there is no row.
+async fn finish(
+    mut transaction: Transaction,
+    owner: Owner,
+    actor: &Actor,
+    change: &Change<'_>,
+    row: Option<PgRow>,
+) -> Result<Option<Integration>, Failure> {
+    let Some(row) = row else { return Ok(None) };
+    audit::record(&mut transaction, owner.account, actor, change).await?;
+    transaction.commit().await?;
+    integration(&row).map(Some)
+}
+
 /// Writes a new integration; `None` when its client id is taken.
 ///
 /// # Errors
@@ -86,6 +101,7 @@ pub async fn create(
     client: Uuid,
     new: &NewIntegration,
     secret: &SecretString,
+    actor: &Actor,
 ) -> Result<Option<Integration>, Failure> {
     let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
@@ -104,8 +120,8 @@ pub async fn create(
     .bind(stored(secret))
     .fetch_optional(&mut *transaction)
     .await?;
-    transaction.commit().await?;
-    row.as_ref().map(integration).transpose()
+    let change = Change::IntegrationCreated { client, members: new.members() };
+    finish(transaction, owner, actor, &change, row).await
 }
 
 /// The owner's integrations, the latest made first, at most `count`; after that place.
@@ -160,6 +176,7 @@ pub async fn change(
     owner: Owner,
     client: Uuid,
     changes: &Changes,
+    actor: &Actor,
 ) -> Result<Option<Integration>, Failure> {
     let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
@@ -179,8 +196,8 @@ pub async fn change(
     .bind(changes.disable_hook.as_ref().and_then(Option::as_ref))
     .fetch_optional(&mut *transaction)
     .await?;
-    transaction.commit().await?;
-    row.as_ref().map(integration).transpose()
+    let change = Change::IntegrationChanged { client, members: changes.members() };
+    finish(transaction, owner, actor, &change, row).await
 }
 
 /// Gives one of the owner's integrations a new secret and keeps the one before valid for some seconds; `None` when the owner has none
@@ -195,6 +212,7 @@ pub async fn rotate(
     client: Uuid,
     secret: &SecretString,
     keep_old_seconds: i64,
+    actor: &Actor,
 ) -> Result<Option<Integration>, Failure> {
     let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
@@ -212,8 +230,8 @@ pub async fn rotate(
     .bind(keep_old_seconds)
     .fetch_optional(&mut *transaction)
     .await?;
-    transaction.commit().await?;
-    row.as_ref().map(integration).transpose()
+    let change = Change::IntegrationSecretReplaced { client, keep_old_seconds };
+    finish(transaction, owner, actor, &change, row).await
 }
 
 /// The secrets of an integration that are valid now, whoever asks; `None` when it has none, or does not exist.

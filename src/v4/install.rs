@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 
 use super::model::{View, WidgetModel};
 use crate::archive::WidgetCode;
+use crate::audit::Actor;
 use crate::config::Limits;
 use crate::database::Failure;
 use crate::http::caller::Admin;
@@ -41,8 +42,11 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
+    let before = sighting.install.as_ref().and_then(|install| install.settings.as_deref());
+    let (actor, change) = (Actor::of(&call), settings.change(&code, before));
     let pipeline_id =
-        store::install(&mut transaction, caller, sighting.widget.id, &settings).await?.ok_or(Problem::NoWidget)?;
+        store::install(&mut transaction, caller, sighting.widget.id, &settings, (&actor, &change)).await?;
+    let pipeline_id = pipeline_id.ok_or(Problem::NoWidget)?;
     transaction.commit().await.map_err(Failure::from)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
     hal::ok(&View::of(&call).model(&sighting, Some(settings.as_raw())))

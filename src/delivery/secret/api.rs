@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::WebhookSecret;
 use super::store;
+use crate::audit::Actor;
 use crate::http::caller::BotEngine;
 use crate::http::hal;
 use crate::http::members::{self, Members};
@@ -73,7 +74,7 @@ pub(crate) async fn replace(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRe
     }
     let keep = Duration::from_secs(keep.unwrap_or(KEEP).unsigned_abs());
     let secret = WebhookSecret::generate(&call.shared.ids);
-    let validity = store::replace(&call.shared.pool, call.who.0.account, &secret, keep).await?;
+    let validity = store::replace(&call.shared.pool, call.who.0.account, &secret, keep, &Actor::of(&call)).await?;
     let body = NewSecretBody {
         secret: secret.text(),
         created_at: validity.created_at,

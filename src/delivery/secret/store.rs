@@ -6,6 +6,7 @@ use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use super::{Secrets, WebhookSecret};
+use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
 use crate::database::{Failure, Pool};
 
@@ -28,6 +29,7 @@ pub async fn replace(
     account: AccountId,
     secret: &WebhookSecret,
     keep: Duration,
+    actor: &Actor,
 ) -> Result<Validity, Failure> {
     let mut transaction = pool.begin_for(account).await?;
     let row = sqlx::query(
@@ -42,6 +44,8 @@ pub async fn replace(
     .bind(keep.as_secs_f64())
     .fetch_one(&mut *transaction)
     .await?;
+    let change = Change::WebhookSecretReplaced { keep_old_seconds: keep.as_secs() };
+    audit::record(&mut transaction, account, actor, &change).await?;
     transaction.commit().await?;
     Ok(Validity { created_at: row.try_get("created_at")?, previous_until: row.try_get("previous_until")? })
 }
