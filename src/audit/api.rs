@@ -14,6 +14,7 @@ use crate::auth::{AccountId, Caller, Scope, UserId};
 use crate::database::Failure;
 use crate::http::caller::{Auditor, scope};
 use crate::http::hal;
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::route::{Call, NoBody};
@@ -115,7 +116,7 @@ pub(crate) async fn list(call: Call<Auditor, NoBody>) -> Result<HttpResponse, Pr
     let query = call.query();
     let chain = chain(&query, &call.who.0)?;
     let filter = filter(&query)?;
-    let limit = query.capped("limit", PAGE.0, PAGE.1)?;
+    let page = PageSize::new(query.capped("limit", PAGE.0, PAGE.1)?);
     let before = match query.get("before")? {
         Some(_) => Some(query.positive("before", 1, i64::MAX.unsigned_abs())?),
         None => None,
@@ -126,12 +127,8 @@ pub(crate) async fn list(call: Call<Auditor, NoBody>) -> Result<HttpResponse, Pr
         None => store::end(&mut transaction, chain.number()).await?.head.map_or(1, |(entries, _)| entries + 1),
     };
     let lowest = before.saturating_sub(LOOKED_AT).max(1);
-    let count = i64::try_from(limit).unwrap_or_default();
-    let mut found = store::page(&mut transaction, chain, (lowest, before), &filter, count + 1).await?;
-    let more = found.len() > usize::try_from(limit).unwrap_or_default();
-    if more {
-        found.pop();
-    }
+    let found = store::page(&mut transaction, chain, (lowest, before), &filter, page.wanted()).await?;
+    let (found, more) = page.cut(found);
     let next = if more { found.last().map(|entry| entry.seq) } else { (lowest > 1).then_some(lowest) };
     let entries = found.into_iter().map(EntryBody::try_from).collect::<Result<_, _>>()?;
     hal::json(HttpResponse::Ok(), &EntriesBody { entries, next })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 use widget_registry::audit::anchor::Anchor;
+use widget_registry::audit::verify::FaultKind::{Altered, Beyond, CutOff, Head, Missing, Rewritten};
 use widget_registry::audit::verify::{self, FaultKind};
 use widget_registry::audit::{self, Actor, Chain, Change};
 use widget_registry::auth::AccountId;
@@ -72,11 +73,11 @@ fn a_changed_column_is_found_in_every_entry() {
                     );
                     let found = after(app, &[&statement]).await;
                     let expected = match column.as_str() {
-                        "account_id" if seq == 5 => (5, FaultKind::CutOff),
-                        "account_id" => (seq, FaultKind::Missing),
+                        "account_id" if seq == 5 => (5, CutOff),
+                        "account_id" => (seq, Missing),
                         // A number past the head's.
-                        "seq" => (6, FaultKind::Beyond),
-                        _ => (seq, FaultKind::Altered),
+                        "seq" => (6, Beyond),
+                        _ => (seq, Altered),
                     };
                     assert_eq!(found, Err(expected), "{statement}");
                 }
@@ -98,7 +99,6 @@ fn what_is_taken_out_put_in_moved_or_cut_off_is_found() {
         let copy = "INSERT INTO audit_entries SELECT account_id, seq + 1, at, by_account_id, by_user_id, by_client_uuid, acted_as, \
              request_id, action, subject, details, hash FROM audit_entries WHERE account_id = 1 AND seq = 5";
         let gone = |number: &str| format!("DELETE FROM {entries} {number}");
-        use FaultKind::{Altered, Beyond, CutOff, Head, Missing};
         for (statements, found) in [
             (vec![gone("= 1")], (1, Missing)),
             (vec![gone("= 3")], (3, Missing)),
@@ -132,7 +132,7 @@ fn a_chain_that_was_written_anew_is_told_by_its_anchor_alone() {
             sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await.unwrap();
         }
         let nothing = check(&mut transaction, None).await;
-        assert_eq!((nothing, check(&mut transaction, Some(anchor)).await), (Ok(None), Err((1, FaultKind::CutOff))));
+        assert_eq!((nothing, check(&mut transaction, Some(anchor)).await), (Ok(None), Err((1, CutOff))));
         let (account, actor) = (AccountId::new(1).unwrap(), Actor::command_line());
         for _ in 0..6 {
             audit::record(&mut transaction, account, &actor, &Change::WidgetUndeprecated { widget: "w" })
@@ -141,7 +141,7 @@ fn a_chain_that_was_written_anew_is_told_by_its_anchor_alone() {
         }
         let forged = check(&mut transaction, None).await;
         assert_eq!(forged.unwrap().unwrap().entries, 6);
-        assert_eq!(check(&mut transaction, Some(anchor)).await, Err((5, FaultKind::Rewritten)));
+        assert_eq!(check(&mut transaction, Some(anchor)).await, Err((5, Rewritten)));
     });
 }
 
@@ -176,7 +176,7 @@ fn long_chains_are_read_in_batches() {
             let statement = format!("UPDATE audit_entries SET subject = '2' WHERE seq = {seq}");
             sqlx::query("SAVEPOINT before").execute(&mut *transaction).await.unwrap();
             sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await.unwrap();
-            assert_eq!(check(&mut transaction, None).await, Err((seq, FaultKind::Altered)));
+            assert_eq!(check(&mut transaction, None).await, Err((seq, Altered)));
             sqlx::query("ROLLBACK TO before").execute(&mut *transaction).await.unwrap();
         }
     });
