@@ -138,7 +138,7 @@ fn cases() -> Vec<Case> {
             "delivery.replayed" => "2000".clone_into(&mut case.subject),
             // The other one was handed over.
             "widget.deleted" => {
-                (case.path, case.subject) = ("/registry/v1/widgets/other".to_owned(), "other".to_owned())
+                (case.path, case.subject) = ("/registry/v1/widgets/other".to_owned(), "other".to_owned());
             }
             _ => {}
         }
