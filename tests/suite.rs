@@ -39,6 +39,7 @@ mod plan;
 mod program;
 mod publishing;
 mod ratings;
+mod sealing;
 mod tokens;
 mod uploads;
 mod v4;

@@ -17,6 +17,7 @@ mod findings;
 mod folder;
 mod healthcheck;
 mod installs;
+mod keys;
 mod list;
 mod migrate;
 mod openapi;
@@ -53,6 +54,7 @@ enum Command {
     Yank(yank::Yank),
     Installs(installs::Installs),
     Bot(bot::Bot),
+    Keys(keys::Keys),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -145,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Yank(command) => command.run(),
         Command::Installs(command) => command.run(),
         Command::Bot(command) => command.run(),
+        Command::Keys(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

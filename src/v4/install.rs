@@ -10,7 +10,7 @@ use crate::http::caller::Admin;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, JsonLimits};
-use crate::installs::{Install, Settings, store};
+use crate::installs::{Install, Settings, sealed, store};
 
 /// The limits of an install's body.
 #[derive(Debug)]
@@ -41,9 +41,16 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
-    let pipeline_id =
-        store::install(&mut transaction, caller, sighting.widget.id, &settings).await?.ok_or(Problem::NoWidget)?;
+    let (id, sealing) = (sighting.widget.id, &shared.sealing);
+    if settings.has_secrets() && !sealing.is_ready_for(caller.account) {
+        // The key comes over a connection of its own, and nobody holds one while waiting for another.
+        drop(transaction);
+        sealing.newest(caller.account).await?;
+        transaction = shared.pool.begin_for(caller.account).await?;
+    }
+    let sealed = sealed::seal(sealing, caller.account, id, &settings).await?;
+    let pipeline_id = store::install(&mut transaction, caller, id, &sealed).await?.ok_or(Problem::NoWidget)?;
     transaction.commit().await.map_err(Failure::from)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
-    hal::ok(&View::of(&call).model(&sighting, Some(settings.as_raw())))
+    hal::ok(&View::of(&call).model(&sighting, Some(&settings)))
 }

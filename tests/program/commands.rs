@@ -30,6 +30,7 @@ fn help_names_every_command_and_what_it_does() {
         "yank",
         "installs",
         "bot",
+        "keys",
         "migrate",
         "healthcheck",
         "openapi",
