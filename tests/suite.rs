@@ -45,3 +45,4 @@ mod uploads;
 mod v4;
 mod versions;
 mod visibility;
+mod walls;

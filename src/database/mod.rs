@@ -16,6 +16,7 @@ pub mod hints;
 pub mod migrations;
 mod pool;
 pub mod pooler;
+pub mod roles;
 mod statements;
 
 /// A connection, or a transaction on one.

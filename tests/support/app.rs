@@ -47,9 +47,9 @@ pub const ENCRYPTION_KEY: &str = "dGhlIGtleS1lbmNyeXB0aW9uIGtleSBvZiB0ZXN0cyE=";
 pub struct TestApp {
     /// `http://127.0.0.1:PORT`
     pub url: String,
-    /// The URL of its database.
+    /// The URL of its database, as the service's role.
     pub database_url: String,
-    /// The service's database, past the service.
+    /// The service's database, past the service and as superuser.
     pub pool: PgPool,
     /// The service's own connections.
     pub service: Pool,

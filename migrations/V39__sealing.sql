@@ -33,6 +33,7 @@ SELECT distribute('data_keys', 'account_id');
 
 -- So a key that is needed cannot be given up.
 ALTER TABLE data_keys ADD CONSTRAINT data_keys_kek_fkey FOREIGN KEY (kek_id) REFERENCES encryption_keys;
+SELECT wall('data_keys');
 -- What a key is needed for.
 CREATE INDEX data_keys_by_kek ON data_keys (kek_id, account_id);
 
