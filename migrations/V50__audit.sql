@@ -38,3 +38,9 @@ CREATE TABLE audit_entries (
 
 SELECT distribute('audit_heads', 'account_id');
 SELECT distribute('audit_entries', 'account_id');
+
+SELECT wall('audit_heads');
+SELECT wall('audit_entries');
+-- The service adds entries, and finds none that it could change or remove.
+CREATE POLICY never_changed ON audit_entries AS RESTRICTIVE FOR UPDATE USING (false);
+CREATE POLICY never_removed ON audit_entries AS RESTRICTIVE FOR DELETE USING (false);

@@ -6,6 +6,8 @@ use std::path::Path;
 use futures_util::future::{join, join_all};
 use sqlx::{AssertSqlSafe, Row as _};
 use widget_registry::catalogue::{WidgetId, listing};
+use widget_registry::database::embedded::SERVICE_ROLE;
+use widget_registry::database::migrations;
 use widget_registry::installs::counts;
 
 use crate::support::{Claims, Sample, TestApp, test};
@@ -140,6 +142,8 @@ fn what_was_there_before_is_counted_and_listed() {
         let mut scripts = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let script = scripts.find(|path| path.to_str().unwrap().ends_with("__listings.sql")).unwrap();
         sqlx::raw_sql(AssertSqlSafe(fs::read_to_string(script).unwrap())).execute(&app.pool).await.unwrap();
+        // Grants the use of the new tables.
+        migrations::run(&app.pool.connect_options(), Some(SERVICE_ROLE)).await.unwrap();
         let mut last = WidgetId(0);
         while let Some(widget) = listing::renew(&app.service, last).await.unwrap() {
             last = widget;

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use sqlx::{Connection as _, PgConnection};
+use widget_registry::database::embedded::SERVICE_ROLE;
 use widget_registry::database::migrations::{self, MigrationError};
 
 use crate::support::cluster::Database;
@@ -15,7 +16,7 @@ fn three_programs_may_start_at_once() {
     block_on(async {
         let database = Database::create(false).await;
         let options = database.options();
-        let outcomes = join_all((0..3).map(|_| migrations::run(&options))).await;
+        let outcomes = join_all((0..3).map(|_| migrations::run(&options, Some(SERVICE_ROLE)))).await;
         let mut applied: Vec<_> = outcomes.into_iter().map(|outcome| outcome.unwrap().applied).collect();
         applied.sort_unstable();
         assert_eq!(applied, [0, 0, usize::try_from(migrations::known_version()).unwrap()]);
@@ -31,7 +32,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
         let newer = migrations::known_version() + 1;
         let insert = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES ($1, 'future', '2030-01-01T00:00:00Z', '1')";
         sqlx::query(insert).bind(newer).execute(&mut connection).await.unwrap();
-        let error = migrations::run(&database.options()).await.unwrap_err();
+        let error = migrations::run(&database.options(), Some(SERVICE_ROLE)).await.unwrap_err();
         assert!(matches!(error, MigrationError::Newer { found, .. } if found == newer), "{error}");
         assert!(error.to_string().contains("start a newer widget-registry"), "{error}");
         connection.close().await.unwrap();
@@ -48,7 +49,7 @@ fn a_changed_history_is_refused() {
             .execute(&mut connection)
             .await
             .unwrap();
-        let error = migrations::run(&database.options()).await.unwrap_err();
+        let error = migrations::run(&database.options(), Some(SERVICE_ROLE)).await.unwrap_err();
         assert!(matches!(error, MigrationError::Failed { .. }), "{error}");
         connection.close().await.unwrap();
         database.drop().await;

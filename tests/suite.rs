@@ -47,3 +47,4 @@ mod uploads;
 mod v4;
 mod versions;
 mod visibility;
+mod walls;

@@ -7,13 +7,13 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use secrecy::SecretString;
 
 use crate::auth::KeySource;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::http::origin::PublicOrigin;
 use crate::outgoing::Policy;
 
+mod database;
 mod keep;
 mod limits;
 mod metrics;
@@ -21,6 +21,7 @@ mod parse;
 mod reader;
 mod reference;
 
+pub use database::Database;
 pub use keep::Keep;
 pub use limits::Limits;
 pub use metrics::MetricsReaders;
@@ -69,25 +70,6 @@ pub struct Config {
     pub limits: Limits,
     /// How long things are kept after their end.
     pub keep: Keep,
-}
-
-/// Which database to use.
-#[derive(Debug, Clone)]
-pub enum Database {
-    /// A private PostgreSQL in the data directory, run by the machine's own binaries.
-    Embedded {
-        /// The folder of `postgres` and `initdb`, when they are not where they usually are.
-        bin_dir: Option<PathBuf>,
-    },
-    /// One that somebody else runs.
-    External {
-        /// For everything but migrations.
-        url: SecretString,
-        /// For migrations and for hearing other servers, past a pooler; the same when not set.
-        direct_url: Option<SecretString>,
-        /// Whether a transaction pooler stands between: then no start-up parameters are sent.
-        pooler: bool,
-    },
 }
 
 /// How the log looks.
@@ -193,7 +175,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         }
         (given, _) => given.flatten(),
     };
-    let database = database(r);
+    let database = Database::read(r);
     let database_connections =
         r.value(setting("database_connections", "16", "Connections to the database at most."), parse::connections);
     let public_url = r.optional(
@@ -268,46 +250,6 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         limits: limits?,
         keep: keep?,
     })
-}
-
-fn database(r: &mut Reader) -> Option<Database> {
-    let url = Setting {
-        secret: true,
-        ..setting(
-            "database_url",
-            "",
-            "URL of a PostgreSQL 14 or newer; without it, an embedded one is run. DATABASE_URL counts too.",
-        )
-    };
-    let direct = Setting {
-        secret: true,
-        ..setting(
-            "database_direct_url",
-            "",
-            "URL for migrations and for hearing other servers, past a pooler; database_url when not set.",
-        )
-    };
-    let url = r.optional(url, parse::database_url);
-    let direct_url = r.optional(direct, parse::database_url);
-    let pooler =
-        r.value(setting("database_pooler", "false", "Whether database_url is a transaction pooler."), parse::switch);
-    let bin_dir = r
-        .optional(setting("postgres_bin", "", "Folder of postgres and initdb for the embedded database."), parse::path);
-    let (url, direct_url, pooler, bin_dir) = (url?, direct_url?, pooler?, bin_dir?);
-    match url {
-        Some(_) if pooler && direct_url.is_none() => {
-            r.mistake(
-                "database_direct_url: is not set, but behind a pooler migrations need the database itself".to_owned(),
-            );
-            None
-        }
-        Some(url) => Some(Database::External { url, direct_url, pooler }),
-        None if direct_url.is_some() || pooler => {
-            r.mistake("database_url: is not set, but database_direct_url or database_pooler is; set it too".to_owned());
-            None
-        }
-        None => Some(Database::Embedded { bin_dir }),
-    }
 }
 
 fn outgoing(r: &mut Reader) -> Option<Policy> {

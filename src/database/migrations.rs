@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Ro
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::statements;
+use super::{roles, statements};
 
 use embedded_scripts::migrations;
 
@@ -35,6 +35,18 @@ pub enum MigrationError {
     Newer {
         /// The database's version.
         found: SchemaVersion,
+        /// Ours.
+        known: SchemaVersion,
+    },
+    /// The role may not migrate, and somebody must.
+    #[error(
+        "the schema has {}, and this program needs version {known}: set database_migration_url to the URL of the role that owns the tables \
+         (in a new database: of one that may make them), here or for `widget-registry migrate`; the role of database_url is not to own them",
+        .found.map_or_else(|| "no version that this role can see".to_owned(), |found| format!("version {found}"))
+    )]
+    Outdated {
+        /// The database's version.
+        found: Option<SchemaVersion>,
         /// Ours.
         known: SchemaVersion,
     },
@@ -73,24 +85,51 @@ pub fn fingerprint() -> String {
         .fold(String::new(), |text, migration| format!("{text}{:x}", migration.checksum()))
 }
 
-/// Applies what is missing, on one direct connection and under a lock that the others wait for.
+/// Applies what is missing, on one direct connection and under a lock that the others wait for, and grants a role the use of it.
 ///
 /// # Errors
 ///
 /// When the database is newer than this program, does not answer, or refuses a statement; a migration is applied whole or not.
-pub async fn run(options: &PgConnectOptions) -> Result<Migrated, MigrationError> {
+pub async fn run(options: &PgConnectOptions, service_role: Option<&str>) -> Result<Migrated, MigrationError> {
     let mut connection = options.clone().extra_float_digits(None).connect().await?;
     // Limits of the role are for requests: the lock is waited for, and a migration takes the time that it takes.
     for setting in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
         sqlx::query("SELECT set_config($1, '0', false)").bind(setting).execute(&mut connection).await?;
     }
     sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut connection).await?;
-    let outcome = apply(&mut connection).await;
+    let outcome = apply_and_grant(&mut connection, service_role).await;
     // A dead connection has lost the lock with its session; any other must give it back, for a session can outlive us in a pooler.
     let released = sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut connection).await;
     let migrated = outcome?;
     released?;
     connection.close().await?;
+    Ok(migrated)
+}
+
+/// Whether the schema is as this program needs it, for a role that does not migrate.
+///
+/// # Errors
+///
+/// When it is older or newer, or the database fails.
+pub async fn check(options: &PgConnectOptions) -> Result<(), MigrationError> {
+    let mut connection = options.clone().extra_float_digits(None).connect().await?;
+    let found = schema_version(&mut connection).await?;
+    connection.close().await?;
+    match (found, known_version()) {
+        (Some(found), known) if found == known => Ok(()),
+        (Some(found), known) if found > known => Err(MigrationError::Newer { found, known }),
+        (found, known) => Err(MigrationError::Outdated { found, known }),
+    }
+}
+
+async fn apply_and_grant(
+    connection: &mut PgConnection,
+    service_role: Option<&str>,
+) -> Result<Migrated, MigrationError> {
+    let migrated = apply(connection).await?;
+    if let Some(role) = service_role {
+        roles::grant(connection, role, HISTORY).await?;
+    }
     Ok(migrated)
 }
 
@@ -108,11 +147,13 @@ async fn apply(connection: &mut PgConnection) -> Result<Migrated, MigrationError
     Ok(Migrated { applied: report.applied_migrations().len(), version: known })
 }
 
-/// The schema's version; `None` before the first migration.
+/// The schema's version; `None` before the first migration, and for a role that may not know it.
 async fn schema_version(connection: &mut PgConnection) -> Result<Option<SchemaVersion>, sqlx::Error> {
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass('refinery_schema_history') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
+    let exists: bool = sqlx::query_scalar(
+        "SELECT coalesce(has_table_privilege(to_regclass('refinery_schema_history'), 'SELECT'), false)",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     if !exists {
         return Ok(None);
     }
@@ -129,7 +170,8 @@ impl AsyncTransaction for Driver<'_> {
         &'a mut self,
         queries: T,
     ) -> Result<usize, sqlx::Error> {
-        let mut transaction = self.0.begin().await?;
+        // Migrations change the rows of every account, and row-level security binds the tables' owner, too.
+        let mut transaction = self.0.begin_with("BEGIN; SET LOCAL widget_registry.all_accounts = 'on'").await?;
         let mut count = 0;
         for statement in queries.flat_map(statements::split) {
             // The text is a migration of this program or refinery's own record of it.

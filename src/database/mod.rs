@@ -18,6 +18,7 @@ pub mod migrations;
 mod open;
 mod pool;
 pub mod pooler;
+pub mod roles;
 mod statements;
 
 /// A connection, or a transaction on one.

@@ -43,7 +43,7 @@ pub enum OpenError {
     },
 }
 
-/// Opens the database as it is: nothing is migrated. An embedded one is started when the service does not run, and reached through its
+/// Opens the database as it is, in the role of the service: nothing is migrated. An embedded one is started when the service does not run, and reached through its
 /// socket when it does.
 ///
 /// # Errors
@@ -55,11 +55,11 @@ pub async fn open(config: &Config) -> Result<Opened, OpenError> {
         Database::Embedded { .. } => match DataDir::open(&config.data_dir) {
             Ok(data_dir) => {
                 let cluster = Cluster::start(cluster_options(config, &data_dir)).await.map_err(ConnectError::from)?;
-                (cluster.connect_options(), Some(cluster), Some(data_dir))
+                (embedded::as_service(cluster.connect_options()), Some(cluster), Some(data_dir))
             }
             Err(DataDirError::InUse { .. }) => {
                 let socket_dir = DataDir::peek(&config.data_dir).map_err(ConnectError::from)?.socket_dir();
-                let options = embedded::connect_options(&socket_dir);
+                let options = embedded::as_service(embedded::connect_options(&socket_dir));
                 let unreachable = |source| OpenError::Unreachable { socket_dir: socket_dir.clone(), source };
                 options.connect().await.map_err(unreachable)?.close().await.map_err(unreachable)?;
                 (options, None, None)

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use widget_registry::archive;
 use widget_registry::auth::{AccountId, Issue, Role, SigningKey, UserId};
 use widget_registry::data_dir::DataDir;
-use widget_registry::database::embedded::{Cluster, Durability, Options};
+use widget_registry::database::embedded::{self, Cluster, Durability, Options, SERVICE_ROLE};
 use widget_registry::sources::{Clock, Identifiers};
 
 use crate::book::Book;
@@ -71,14 +71,18 @@ impl World {
         };
         let postgres = Postgres { cluster_dir: options.cluster_dir.clone(), socket_dir: options.socket_dir.clone() };
         let cluster = Cluster::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        embedded::make_service_role(&cluster.connect_options()).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let keeper = (stop, tokio::spawn(keep(cluster, stopped)));
         let proxy = Proxy::start(&postgres.socket_dir).await;
-        let url = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", proxy.port);
+        let url = |role: &str| format!("postgres://{role}@127.0.0.1:{}/postgres?sslmode=disable", proxy.port);
         let mut servers = Vec::new();
         for name in ["one", "two"] {
             let key = folder.path().join("one/keys/signing.pem").to_str().unwrap().to_owned();
-            let mut environment = vec![("WIDGET_REGISTRY_DATABASE_URL", url.clone())];
+            let mut environment = vec![
+                ("WIDGET_REGISTRY_DATABASE_URL", url(SERVICE_ROLE)),
+                ("WIDGET_REGISTRY_DATABASE_MIGRATION_URL", url("postgres")),
+            ];
             if !servers.is_empty() {
                 environment.push(("WIDGET_REGISTRY_SIGNING_KEY", key));
             }

@@ -43,9 +43,9 @@ impl Setup {
 pub struct TestApp {
     /// `http://127.0.0.1:PORT`
     pub url: String,
-    /// The URL of its database.
+    /// The URL of its database, as the service's role.
     pub database_url: String,
-    /// The service's database, past the service.
+    /// The service's database, past the service and as superuser.
     pub pool: PgPool,
     /// The service's own connections.
     pub service: Pool,

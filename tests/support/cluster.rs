@@ -7,8 +7,11 @@ use std::thread;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
-use widget_registry::database::embedded::Temporary;
+use widget_registry::database::embedded::{self, SERVICE_ROLE, Temporary};
 use widget_registry::database::migrations;
+
+/// When this variable is set, there is no row-level security: `tests/walls/sabotage/run` shows that some test notices.
+const WITHOUT_WALLS: &str = "TEST_WITHOUT_WALLS";
 
 /// How to reach the cluster as superuser.
 pub fn options() -> PgConnectOptions {
@@ -33,12 +36,25 @@ fn start() -> PgConnectOptions {
     receive.recv().expect("the temporary database starts")
 }
 
-/// The template: migrated once, and without open connections, so that it can be copied.
+/// The template: migrated once for the service's role, and without open connections, so that it can be copied.
 async fn make_template(options: &PgConnectOptions) {
+    embedded::make_service_role(options).await.unwrap();
     let mut connection = options.connect().await.unwrap();
     sqlx::query("CREATE DATABASE draft").execute(&mut connection).await.unwrap();
-    migrations::run(&options.clone().database("draft")).await.unwrap();
+    migrations::run(&options.clone().database("draft"), Some(SERVICE_ROLE)).await.unwrap();
+    if std::env::var_os(WITHOUT_WALLS).is_some() {
+        take_walls_down(&options.clone().database("draft")).await;
+    }
     sqlx::query("ALTER DATABASE draft RENAME TO template").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn take_walls_down(options: &PgConnectOptions) {
+    let mut connection = options.connect().await.unwrap();
+    let tables = "SELECT DISTINCT tablename::text FROM pg_policies WHERE schemaname = 'public'";
+    for table in sqlx::query_scalar::<_, String>(tables).fetch_all(&mut connection).await.unwrap() {
+        execute(&mut connection, format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")).await;
+    }
     connection.close().await.unwrap();
 }
 
@@ -63,16 +79,21 @@ impl Database {
         Self { name }
     }
 
-    /// How to reach it.
+    /// How to reach it as superuser.
     pub fn options(&self) -> PgConnectOptions {
         options().database(&self.name)
     }
 
-    /// The URL that a person would give.
+    /// The URL that a person would give to the service.
     pub fn url(&self) -> String {
+        self.url_of(SERVICE_ROLE)
+    }
+
+    /// The URL of another role.
+    pub fn url_of(&self, role: &str) -> String {
         let options = options();
         let socket = options.get_socket().unwrap().to_str().unwrap().replace('/', "%2F");
-        format!("postgres://postgres@{socket}/{}", self.name)
+        format!("postgres://{role}@{socket}/{}", self.name)
     }
 
     /// Removes it, whoever is still connected.

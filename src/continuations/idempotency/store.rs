@@ -48,8 +48,10 @@ pub async fn claimed_digest(
 /// When the database fails.
 pub async fn forget_old(connection: &mut Connection, account: AccountId) -> Result<(), Failure> {
     sqlx::query(
-        "DELETE FROM idempotency_keys WHERE account_id = $1 AND key IN (SELECT key FROM idempotency_keys \
-         WHERE account_id = $1 AND created_at <= now() - interval '24 hours' ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED)",
+        // Not a subquery, which some plans ask again for each key, and then it finds ten others.
+        "WITH old AS (SELECT key FROM idempotency_keys \
+           WHERE account_id = $1 AND created_at <= now() - interval '24 hours' ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED) \
+         DELETE FROM idempotency_keys k USING old WHERE k.account_id = $1 AND k.key = old.key",
     )
     .bind(account.get())
     .execute(connection)

@@ -14,6 +14,7 @@ mod log;
 mod orphan;
 mod pid_file;
 mod postmaster;
+mod role;
 mod run_as;
 mod temporary;
 
@@ -28,6 +29,7 @@ use tokio::time::{Instant, sleep};
 
 pub use binaries::{Binaries, find_binaries};
 pub use error::EmbeddedError;
+pub use role::{SERVICE_ROLE, as_service, make_service_role};
 pub use temporary::Temporary;
 
 use postmaster::Postmaster;
