@@ -17,6 +17,7 @@ mod findings;
 mod folder;
 mod healthcheck;
 mod installs;
+mod keys;
 mod list;
 mod migrate;
 mod openapi;
@@ -46,6 +47,7 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Token(token::Token),
+    Keys(keys::Keys),
     Validate(validate::Validate),
     Publish(publish::Publish),
     List(list::List),
@@ -138,6 +140,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Keys(command) => command.run(),
         Command::Validate(command) => command.run(),
         Command::Publish(command) => command.run(),
         Command::List(command) => command.run(),

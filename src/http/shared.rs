@@ -9,7 +9,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::auth::{AccountId, Caller, Verifier};
+use crate::auth::{self, AccountId, Caller, Keyring, Refusal, Revocations};
 use crate::background::Bell;
 use crate::config::Config;
 use crate::database::Pool;
@@ -32,8 +32,10 @@ pub struct Shared {
     pub config: Config,
     /// The database.
     pub pool: Pool,
-    /// The keys that tokens are checked with.
-    pub verifier: Verifier,
+    /// The keys of tokens.
+    pub keyring: Arc<Keyring>,
+    /// Tokens that were taken back.
+    pub revocations: Arc<Revocations>,
     /// The time that tokens are checked against.
     pub clock: Clock,
     /// Request ids.
@@ -66,7 +68,7 @@ impl Shared {
     pub fn new(
         config: Config,
         pool: Pool,
-        verifier: Verifier,
+        keyring: Arc<Keyring>,
         clock: Clock,
         ids: Identifiers,
         secrets: Secrets,
@@ -87,10 +89,24 @@ impl Shared {
             rate: config.rate.map(Rate::new),
             config,
             pool,
-            verifier,
+            keyring,
+            revocations: Arc::default(),
             clock,
             ids,
             secrets,
+        }
+    }
+
+    /// Checks a token. For one whose key is not known the keys are looked for once more.
+    ///
+    /// # Errors
+    ///
+    /// The reason of the refusal, for the log only.
+    pub async fn check(&self, token: &str) -> Result<Caller, Refusal> {
+        let check = || auth::check(token, &self.keyring.keys().verifier, &self.revocations, &self.clock);
+        match check() {
+            Err(Refusal::UnknownKey) if self.keyring.look_again(token).await => check(),
+            checked => checked,
         }
     }
 
