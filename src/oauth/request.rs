@@ -1,6 +1,6 @@
 //! What a client asks for, checked.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::refresh_token::RefreshToken;

@@ -9,4 +9,5 @@ mod signers;
 mod start;
 mod table;
 
-use signers::{Kind, Signer, Token, base64, jwks};
+pub use signers::Signer;
+use signers::{Kind, Token, base64, jwks};
