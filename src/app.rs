@@ -226,13 +226,11 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     let worker = Arc::new(Worker {
         pool: shared.pool.clone(),
         client: Client::new(config.outgoing)?,
-        policy: config.outgoing,
         ids: shared.ids.clone(),
         clock: shared.clock.clone(),
         bell: shared.bell.clone(),
         calls: Arc::new(WidgetCalls {
             pool: shared.pool.clone(),
-            policy: config.outgoing,
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
         }),

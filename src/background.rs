@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::database::Failure;
+
 /// Time before work that failed in a way of its own making is begun again.
 const AFTER_A_PANIC: Duration = Duration::from_secs(1);
 
@@ -122,6 +124,32 @@ impl Background {
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.running.join_next().await.is_some() {}
+    }
+}
+
+/// Repeats `work`, which handles at most `batch` things and tells how many, until it is asked to stop: at once after a full batch, else
+/// after `pause`. `things` names them in the log.
+pub async fn in_batches<W>(
+    things: &'static str,
+    batch: i64,
+    pause: Duration,
+    mut stop: Stop,
+    work: impl Fn(i64) -> W + Send,
+) where
+    W: Future<Output = Result<u64, Failure>> + Send,
+{
+    loop {
+        let done = work(batch).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "{things} cannot be handled now");
+            0
+        });
+        if done > 0 {
+            tracing::debug!(done, "{things} were handled");
+        }
+        let pause = if i64::try_from(done) == Ok(batch) { Duration::ZERO } else { pause };
+        if stop.within(pause).await {
+            return;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ const LONGEST: usize = 400;
 /// What each part may import from this crate. A part that is not here fails the test: add it, and draw its arrows.
 const ARROWS: [(&str, &[&str]); 33] = [
     ("sources", &[]),
-    ("background", &[]),
+    ("background", &["database"]),
     ("digest", &[]),
     ("data_dir", &[]),
     ("archive", &[]),
@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 33] = [
     ("metrics", &[]),
     ("auth", &["digest", "sources"]),
     ("config", &["archive", "auth", "data_dir", "http", "outgoing"]),
-    ("database", &["config", "data_dir"]),
+    ("database", &["auth", "config", "data_dir"]),
     ("http", &["auth", "background", "config", "database", "metrics", "sources"]),
     ("blobs", &["archive", "database", "digest"]),
     ("catalogue", &["archive", "auth", "background", "blobs", "database", "digest", "http"]),
@@ -157,6 +157,26 @@ const LIBRARIES: [(&str, &[&str]); 8] = [
     ("prometheus_client", &["metrics/"]),
 ];
 
+/// Who sees the rows of every account, in how many places, and why no single account will do. Everybody else says whose rows they want.
+const ACROSS_ACCOUNTS: [(&str, usize, &str); 12] = [
+    ("catalogue/deletion/mod.rs", 1, "a deleted widget is taken out of every account"),
+    ("catalogue/visibility/mod.rs", 1, "a widget is hidden only when no other account has it installed"),
+    ("continuations/store.rs", 1, "old records are removed, whoever's they are"),
+    ("continuations/sweep.rs", 1, "deadlines are looked for in all accounts at once"),
+    ("database/pool.rs", 1, "the definition"),
+    ("delivery/history/store.rs", 1, "old deliveries are removed, whoever's they are"),
+    ("delivery/store.rs", 1, "a worker takes the event that is due next, whoever's it is"),
+    ("installs/counts/mod.rs", 1, "installs are counted over all accounts"),
+    ("installs/store.rs", 1, "a plan tells a widget's owner in how many accounts the settings will not fit"),
+    ("monitoring/mod.rs", 1, "the numbers that are watched are of all accounts together"),
+    ("oauth/mod.rs", 1, "old refresh tokens are removed, whoever's they are"),
+    (
+        "revocations/mod.rs",
+        2,
+        "every server holds the revocations of all accounts; old ones are removed, whoever's they are",
+    ),
+];
+
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
@@ -267,6 +287,19 @@ fn libraries_stay_where_they_are_wrapped() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn whoever_sees_every_account_has_a_reason() {
+    let mut found: Vec<_> = sources()
+        .into_iter()
+        .map(|(file, text)| (code(&text).matches("begin_across_accounts(").count(), file))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, file)| (file, count))
+        .collect();
+    found.sort();
+    let expected = ACROSS_ACCOUNTS.map(|(file, count, _)| (file.to_owned(), count));
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn fields_that_are_refused() {
             (json!({"entity": []}), vec!["InvalidType entity"]),
             (json!({"entity": {}}), vec!["FieldMissing entity.type", "FieldMissing entity.id"]),
             (json!({"entity": {"type": " ", "id": 0}}), vec!["NotBlank entity.type", "TooLow entity.id"]),
+            (json!({"entity": {"type": "le\u{1}ads", "id": 1}}), vec!["NotSupportedChoice entity.type"]),
             (json!({"entity": {"type": 5, "id": "5"}}), vec!["InvalidType entity.type", "InvalidType entity.id"]),
             (json!({"entity": {"type": null, "id": null}}), vec!["InvalidType entity.type", "InvalidType entity.id"]),
             (json!({"entity": {"type": long_type, "id": -1}}), vec!["TooLong entity.type", "TooLow entity.id"]),

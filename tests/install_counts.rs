@@ -73,7 +73,7 @@ fn many_at_once_come_to_the_truth() {
                     uninstall(app, account, code).await;
                 }
             }));
-            let folds = async { join(counts::fold(&app.pool), counts::fold(&app.pool)).await };
+            let folds = async { join(counts::fold(&app.service), counts::fold(&app.service)).await };
             let (_, (one, other)) = join(steps, folds).await;
             one.unwrap();
             other.unwrap();
@@ -141,10 +141,10 @@ fn what_was_there_before_is_counted_and_listed() {
         let script = scripts.find(|path| path.to_str().unwrap().ends_with("__listings.sql")).unwrap();
         sqlx::raw_sql(AssertSqlSafe(fs::read_to_string(script).unwrap())).execute(&app.pool).await.unwrap();
         let mut last = WidgetId(0);
-        while let Some(widget) = listing::renew(&app.pool, last).await.unwrap() {
+        while let Some(widget) = listing::renew(&app.service, last).await.unwrap() {
             last = widget;
         }
         assert_eq!(listings(app).await, before);
-        assert_eq!(listing::renew(&app.pool, WidgetId(0)).await.unwrap(), None);
+        assert_eq!(listing::renew(&app.service, WidgetId(0)).await.unwrap(), None);
     });
 }

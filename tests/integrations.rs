@@ -29,8 +29,8 @@ fn path_of(integration: &Value) -> String {
 async fn secrets(app: &TestApp, client: &str) -> Option<(String, Option<String>)> {
     let client = client.parse().unwrap();
     let text = |secret: &secrecy::SecretString| secret.expose_secret().to_owned();
-    let valid = store::valid_secrets(&app.pool, client).await.unwrap();
-    let signing = store::signing_secret(&app.pool, client).await.unwrap();
+    let valid = store::valid_secrets(&app.service, client).await.unwrap();
+    let signing = store::signing_secret(&app.service, client).await.unwrap();
     assert_eq!(signing.as_ref().map(text), valid.as_ref().map(|valid| text(&valid.newest)));
     valid.map(|valid| (text(&valid.newest), valid.old.as_ref().map(text)))
 }

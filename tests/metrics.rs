@@ -31,7 +31,7 @@ async fn told(app: &TestApp) -> BTreeMap<String, f64> {
 /// What is in the database, as it is told.
 async fn sampled(app: &TestApp) -> BTreeMap<String, f64> {
     let metrics = Metrics::default();
-    metrics.sampled(&monitoring::sample(&app.pool).await.unwrap());
+    metrics.sampled(&monitoring::sample(&app.service).await.unwrap());
     series(&metrics.text().unwrap())
 }
 
@@ -83,7 +83,7 @@ fn a_few_of_the_bots_that_wait_longest_are_told() {
         }
         execute(app, "UPDATE continuations SET opened_at = now() - bot_id * interval '1 h'").await;
         let metrics = Metrics::default();
-        metrics.sampled(&monitoring::sample(&app.pool).await.unwrap());
+        metrics.sampled(&monitoring::sample(&app.service).await.unwrap());
         execute(app, "UPDATE continuations SET state = 'cancelled', closed_at = now() WHERE bot_id > 10").await;
         let bots = |metrics: &Metrics| {
             let numbers = series(&metrics.text().unwrap());
@@ -94,7 +94,7 @@ fn a_few_of_the_bots_that_wait_longest_are_told() {
         };
         assert_eq!(bots(&metrics), (6..=25).map(f64::from).collect::<Vec<_>>());
         // Those that wait no more are forgotten.
-        metrics.sampled(&monitoring::sample(&app.pool).await.unwrap());
+        metrics.sampled(&monitoring::sample(&app.service).await.unwrap());
         assert_eq!(bots(&metrics), (1..=10).map(f64::from).collect::<Vec<_>>());
     });
 }

@@ -177,7 +177,7 @@ fn bodies() {
             (r#"{"jti":" "}"#, vec!["NotBlank jti", "FieldMissing jti"]),
             (r#"{"user_id":0}"#, vec!["TooLow user_id", "FieldMissing jti"]),
             (r#"{"user_id":"1"}"#, vec!["InvalidType user_id", "FieldMissing jti"]),
-            (r#"{"client_uuid":"x"}"#, vec!["NotSupportedChoice client_uuid", "FieldMissing jti"]),
+            (r#"{"client_uuid":"x"}"#, vec!["InvalidUuid client_uuid", "FieldMissing jti"]),
             (r#"{"jti":"a","account_id":-1,"more":1}"#, vec!["TooLow account_id", "NotExpected more"]),
         ] {
             assert_eq!(admin.post(PATH, body).await.violations(), violations, "{body}");
@@ -219,10 +219,10 @@ fn kept_until_the_last_token_has_expired() {
         };
         let at = |time: time::OffsetDateTime| Clock::new(move || time);
         let before = at(time("kept_until") - Duration::from_secs(1));
-        assert_eq!(revocations::remove_some(&app.pool, &before).await.unwrap(), 0);
+        assert_eq!(revocations::remove_some(&app.service, &before, 100).await.unwrap(), 0);
         assert_eq!(count().await, 1);
         let after = at(time("kept_until"));
-        assert_eq!(revocations::remove_some(&app.pool, &after).await.unwrap(), 1);
+        assert_eq!(revocations::remove_some(&app.service, &after, 100).await.unwrap(), 1);
         assert_eq!(count().await, 0);
     });
 }

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use actix_web::rt::task::JoinHandle;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use sqlx::Connection as _;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::oneshot;
 use widget_registry::app::{App, AppError};
 use widget_registry::archive;
 use widget_registry::auth::{AccountId, Issue, Role, Scope, UserId};
 use widget_registry::config::{Config, Sources};
-use widget_registry::database::Pool;
 use widget_registry::sources::{Clock, Identifiers, Secrets};
 
 /// Inserts widgets of the numbers from `$1` to `$2`.
@@ -146,6 +146,7 @@ fn median(times: &[Duration]) -> f64 {
 
 impl Service {
     async fn start(data_dir: &Path, size: i64) -> anyhow::Result<Self> {
+        let socket = data_dir.join("socket");
         let data_dir = data_dir.to_str().context("the temporary folder has no readable name")?.to_owned();
         let flags =
             BTreeMap::from([("listen", "127.0.0.1:0".to_owned()), ("data_dir", data_dir), ("workers", "1".to_owned())]);
@@ -166,7 +167,7 @@ impl Service {
             &Clock::system(),
             &Identifiers::random(),
         )?;
-        fill(&app.shared.pool, size).await?;
+        fill(&socket, size).await?;
         let url = format!("http://{}", app.address);
         let (stop, stopped) = oneshot::channel();
         let asked = async move {
@@ -220,16 +221,17 @@ impl Service {
     }
 }
 
-async fn fill(pool: &Pool, size: i64) -> anyhow::Result<()> {
+/// Fills the database, past the service and as its superuser.
+async fn fill(socket: &Path, size: i64) -> anyhow::Result<()> {
+    let superuser = PgConnectOptions::new_without_pgpass().socket(socket).username("postgres").database("postgres");
+    let mut connection = PgConnection::connect_with(&superuser).await?;
     for first in (0..size).step_by(usize::try_from(CHUNK)?) {
-        sqlx::query(FILL).bind(first + 1).bind((first + CHUNK).min(size)).execute(pool).await?;
+        sqlx::query(FILL).bind(first + 1).bind((first + CHUNK).min(size)).execute(&mut connection).await?;
     }
     let install = "INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
                    SELECT 5000000, id, '{}', 7 FROM widgets ORDER BY id LIMIT $1";
-    sqlx::query(install).bind(INSTALLS).execute(pool).await?;
+    sqlx::query(install).bind(INSTALLS).execute(&mut connection).await?;
     // What the database does by itself in its own time.
-    let mut connection = pool.acquire().await?.detach();
-    sqlx::query("SET statement_timeout = 0").execute(&mut connection).await?;
     sqlx::query("VACUUM ANALYZE").execute(&mut connection).await?;
     connection.close().await?;
     Ok(())

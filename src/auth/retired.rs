@@ -223,9 +223,9 @@ mod tests {
         let path = dir.path().join("signing.pem");
         let first = SigningKey::load_or_create(&path).unwrap();
         // Killed after the old key was written down, and once more with half a draft of the new one.
-        let _lock = lock(&folder(&path)).unwrap();
+        let held = lock(&folder(&path)).unwrap();
         retire(&folder(&path), &first, 5_000).unwrap();
-        drop(_lock);
+        drop(held);
         fs::write(dir.path().join(format!("{DRAFT}half")), "-----BEGIN PRIV").unwrap();
         assert_eq!(SigningKey::load(&path).unwrap().kid(), first.kid());
         rotate(&path, Duration::from_secs(100), &at(1_000)).unwrap();

@@ -160,7 +160,7 @@ pub async fn chunk(pool: &Pool, blob: Sha256, position: i32) -> Result<Option<Ve
     Ok(sqlx::query_scalar("SELECT bytes FROM blob_chunks WHERE sha256 = $1 AND position = $2")
         .bind(blob.0.as_slice())
         .bind(position)
-        .fetch_optional(pool)
+        .fetch_optional(&mut *pool.catalogue().await?)
         .await?)
 }
 
@@ -174,6 +174,6 @@ pub async fn form_chunk(pool: &Pool, blob: Sha256, form: Encoding, position: i32
         .bind(blob.0.as_slice())
         .bind(form.as_str())
         .bind(position)
-        .fetch_optional(pool)
+        .fetch_optional(&mut *pool.catalogue().await?)
         .await?)
 }

@@ -99,7 +99,7 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     let Accepted { source, limits, package, warnings } = archive;
     let code = request.code.clone().or_else(|| package.manifest.code.clone()).ok_or(PublishError::NoCode)?;
     let new = new_version(package, warnings)?;
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(publisher.account).await?;
     if let Some(found) = store::find(&mut transaction, &code).await? {
         // Judged again under the lock; here only so that nothing is stored in vain.
         attributes(&found, publisher, &code, request)?;

@@ -318,7 +318,7 @@ pub async fn update(
 pub async fn owner_of(pool: &Pool, code: &WidgetCode) -> Result<Option<Owner>, Failure> {
     let row = sqlx::query("SELECT owner_account_id, owner_user_id FROM widgets WHERE code = $1 AND deleted_at IS NULL")
         .bind(code.as_str())
-        .fetch_optional(pool)
+        .fetch_optional(&mut *pool.catalogue().await?)
         .await?;
     row.map(|row| owner(&row, "widgets", code.as_str())).transpose()
 }
@@ -347,7 +347,7 @@ pub async fn published(pool: &Pool, code: &WidgetCode) -> Result<Option<Publishe
          LEFT JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version WHERE w.code = $1",
     )
     .bind(code.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.catalogue().await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = |why: String| Failure::Corrupt { table: "widget_versions", row: code.to_string(), why };

@@ -50,7 +50,7 @@ pub async fn fail(
 ///
 /// When the database fails.
 pub async fn fail_alone(pool: &Pool, caller: &Caller, id: ContinueId, reason: &str) -> Result<bool, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_for(caller.account).await?;
     let failed = fail(&mut transaction, caller.account, Some(caller.user), id, reason).await?;
     transaction.commit().await?;
     Ok(failed)

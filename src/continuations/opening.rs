@@ -71,7 +71,11 @@ impl Opening {
 
 /// `{"type": "leads", "id": 5}`.
 fn entity_members(members: &mut Members<'_>) -> Option<(String, i64)> {
-    let kind = members.required("type", |value| members::text(value, ENTITY_TYPE));
+    let kind = members.required("type", |value| match members::text(value, ENTITY_TYPE)? {
+        // It goes into the token of the call to the widget.
+        kind if kind.chars().any(char::is_control) => Err(Violation::NotSupportedChoice),
+        kind => Ok(kind),
+    });
     let id = members.required("id", |value| members::whole(value, 1, i64::MAX));
     kind.zip(id)
 }

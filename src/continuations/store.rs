@@ -138,7 +138,7 @@ pub async fn open(
     opening: &Opening,
     origin: Option<&str>,
 ) -> Result<Option<(ContinueId, OffsetDateTime)>, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_for(account).await?;
     let opened = insert(&mut transaction, account, bot, widget, opening, origin).await?;
     if let (Some((id, _)), Some(request)) = (&opened, &opening.request) {
         let call = Event {
@@ -203,7 +203,7 @@ pub async fn find(pool: &Pool, account: AccountId, id: ContinueId) -> Result<Opt
     ))
     .bind(account.get())
     .bind(id.0)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.as_ref().map(continuation).transpose()
 }
@@ -229,7 +229,7 @@ pub async fn find_by_reference(
     .bind(bot.kind.as_str())
     .bind(bot.id)
     .bind(reference)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.as_ref().map(continuation).transpose()
 }
@@ -248,7 +248,7 @@ pub async fn is_waiting(pool: &Pool, account: AccountId, bot: Bot, id: ContinueI
     .bind(bot.kind.as_str())
     .bind(bot.id)
     .bind(id.0)
-    .fetch_one(pool)
+    .fetch_one(&mut *pool.begin_for(account).await?)
     .await?)
 }
 
@@ -336,6 +336,7 @@ pub async fn expire(connection: &mut Connection, most: i64) -> Result<Vec<Contin
 ///
 /// When the database fails.
 pub async fn cancel(pool: &Pool, caller: &Caller, id: ContinueId) -> Result<bool, Failure> {
+    let mut transaction = pool.begin_for(caller.account).await?;
     let done = sqlx::query(
         "UPDATE continuations SET state = 'cancelled', closed_at = now(), closed_by_user_id = $3 \
          WHERE account_id = $1 AND id = $2 AND state = 'waiting' AND expires_at > now()",
@@ -343,8 +344,9 @@ pub async fn cancel(pool: &Pool, caller: &Caller, id: ContinueId) -> Result<bool
     .bind(caller.account.get())
     .bind(id.0)
     .bind(caller.user.get())
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -359,15 +361,18 @@ pub async fn extend(
     id: ContinueId,
     seconds: i64,
 ) -> Result<Option<OffsetDateTime>, Failure> {
-    Ok(sqlx::query_scalar(
+    let mut transaction = pool.begin_for(account).await?;
+    let done = sqlx::query_scalar(
         "UPDATE continuations SET expires_at = now() + make_interval(secs => $3::bigint::double precision) \
          WHERE account_id = $1 AND id = $2 AND state = 'waiting' AND expires_at > now() RETURNING expires_at",
     )
     .bind(account.get())
     .bind(id.0)
     .bind(seconds)
-    .fetch_optional(pool)
-    .await?)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(done)
 }
 
 /// Removes at most `batch` records that ended longer ago than `keep`, and tells how many.
@@ -376,6 +381,7 @@ pub async fn extend(
 ///
 /// When the database fails.
 pub async fn remove_old(pool: &Pool, keep: Duration, batch: i64) -> Result<u64, Failure> {
+    let mut transaction = pool.begin_across_accounts().await?;
     let done = sqlx::query(
         "WITH old AS ( \
            SELECT account_id, id FROM continuations WHERE closed_at <= now() - make_interval(secs => $1) \
@@ -385,7 +391,8 @@ pub async fn remove_old(pool: &Pool, keep: Duration, batch: i64) -> Result<u64, 
     )
     .bind(keep.as_secs_f64())
     .bind(batch)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected())
 }

@@ -7,7 +7,7 @@ use super::embedded::{Cluster, Durability, EmbeddedError, Options};
 use super::hints::Hints;
 use super::migrations::{self, Migrated, MigrationError};
 use super::pooler::{self, Untracked};
-use super::{Pool, options_of, pool, with_timeouts};
+use super::{Pool, options_of, with_timeouts};
 
 /// Connections that PostgreSQL keeps for others besides the pool: migrations, people.
 const SPARE_CONNECTIONS: u32 = 10;
@@ -76,7 +76,7 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
             (options, Some(hints), None)
         }
     };
-    Ok(Connected { pool: pool(options, config.database_connections, limits), hints, cluster })
+    Ok(Connected { pool: Pool::new(options, config.database_connections, limits), hints, cluster })
 }
 
 /// Applies the migrations that the database lacks, and nothing else.

@@ -4,8 +4,9 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
+pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::config::Limits;
 
@@ -13,11 +14,9 @@ mod connect;
 pub mod embedded;
 pub mod hints;
 pub mod migrations;
+mod pool;
 pub mod pooler;
 mod statements;
-
-/// A pool of connections; clones share it.
-pub type Pool = sqlx::PgPool;
 
 /// A connection, or a transaction on one.
 pub type Connection = sqlx::PgConnection;
@@ -81,35 +80,12 @@ pub fn with_timeouts(options: PgConnectOptions, limits: &Limits) -> PgConnectOpt
     ])
 }
 
-/// Connections that have been unused for longer are asked whether they still live before they are used.
-const TRUSTED_IDLE_TIME: Duration = Duration::from_secs(5);
-
-/// Opens the pool; it connects when it is first used.
-#[must_use]
-pub fn pool(options: PgConnectOptions, connections: u32, limits: &Limits) -> Pool {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(limits.connection_time)
-        // A question before each use costs as much as the statement itself.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED_IDLE_TIME {
-                    sqlx::Connection::ping(connection).await?;
-                }
-                Ok(true)
-            })
-        })
-        // Poolers refuse this parameter, and nothing here reads a float.
-        .connect_lazy_with(options.extra_float_digits(None))
-}
-
 /// Whether the database answers, for the readiness probe.
 ///
 /// # Errors
 ///
 /// When it does not.
 pub async fn answers(pool: &Pool) -> Result<(), Failure> {
-    sqlx::query("SELECT 1").execute(pool).await?;
+    sqlx::query("SELECT 1").execute(&pool.0).await?;
     Ok(())
 }

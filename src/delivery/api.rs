@@ -87,10 +87,11 @@ pub(crate) async fn lease(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResp
     let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let most = members.optional("max", |value| members::whole(value, 1, MOST));
     let wait = members.optional("wait_seconds", |value| members::whole(value, 0, LONGEST_WAIT));
-    members.finish(Some(())).map_err(Problem::Invalid)?;
-    let most = u32::try_from(most.unwrap_or(SOME)).unwrap_or_default();
+    let asked = Some((most.unwrap_or(SOME), wait.unwrap_or_default()));
+    let (most, wait) = members.finish(asked).map_err(Problem::Invalid)?;
+    let most = u32::try_from(most).unwrap_or_default();
     let limit = call.shared.config.limits.handler_time.saturating_sub(RESERVE);
-    let wait = Duration::from_secs(wait.unwrap_or_default().unsigned_abs()).min(limit);
+    let wait = Duration::from_secs(wait.unsigned_abs()).min(limit);
     let leased = wait_for_events(&call.shared, call.who.0.account, most, wait).await?;
     let deliveries = leased.into_iter().map(leased_event).collect::<Result<_, Failure>>()?;
     hal::json(HttpResponse::Ok(), &LeasedBody { deliveries })
@@ -166,8 +167,8 @@ pub struct NackBody {
 )]
 pub(crate) async fn ack(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-    let token = members.required("lease_token", members::parsed::<Uuid>);
-    members.finish(Some(())).map_err(Problem::Invalid)?;
+    let token = members.required("lease_token", members::uuid);
+    let token = members.finish(token).map_err(Problem::Invalid)?;
     conclude(&call, token, |_| Report::plain(Outcome::Delivered, Next::Delivered)).await
 }
 
@@ -184,10 +185,10 @@ pub(crate) async fn ack(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespon
 )]
 pub(crate) async fn nack(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-    let token = members.required("lease_token", members::parsed::<Uuid>);
+    let token = members.required("lease_token", members::uuid);
     let reason = members.optional("reason", |value| members::text(value, REASON));
     let pause = members.optional("retry_after_seconds", |value| members::whole(value, 0, LONGEST_PAUSE));
-    members.finish(Some(())).map_err(Problem::Invalid)?;
+    let token = members.finish(token).map_err(Problem::Invalid)?;
     let chance = super::schedule::chance(&call.shared.ids);
     conclude(&call, token, |attempt| {
         let pause = pause.map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
@@ -201,13 +202,13 @@ pub(crate) async fn nack(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
 /// One transaction: a lease that was over before it counts for nothing.
 async fn conclude(
     call: &Call<BotEngine, Json<Usual>>,
-    token: Option<Uuid>,
+    token: Uuid,
     report: impl Fn(u32) -> Report,
 ) -> Result<HttpResponse, Problem> {
     let over = || Problem::Conflict("The delivery has no lease with this token, or no longer".to_owned());
     let id = DeliveryId::of_path(call.segment("delivery_id")).ok_or(Problem::NoDelivery)?;
     let (pool, account) = (&call.shared.pool, call.who.0.account);
-    let found = store::find_lease(pool, account, id, token.unwrap_or_default()).await?;
+    let found = store::find_lease(pool, account, id, token).await?;
     let (lease, attempt) = found.ok_or_else(over)?;
     let report = report(attempt);
     let finished = store::finish_alone(pool, &lease, &report).await?;

@@ -89,7 +89,10 @@ pub enum Whose<'a> {
 ///
 /// When the database fails.
 pub async fn lease(pool: &Pool, whose: Whose<'_>, most: u32, token: Uuid) -> Result<Vec<Leased>, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = match whose {
+        Whose::Worker { .. } => pool.begin_across_accounts().await?,
+        Whose::Account(account) => pool.begin_for(account).await?,
+    };
     let lanes = match whose {
         Whose::Worker { but } => lock_lanes(&mut transaction, but, most).await?,
         Whose::Account(account) => lock_lanes_of(&mut transaction, account, most).await?,
@@ -245,7 +248,7 @@ pub async fn finish(connection: &mut Connection, lease: &Lease, report: &Report)
 ///
 /// When the database fails.
 pub async fn finish_alone(pool: &Pool, lease: &Lease, report: &Report) -> Result<Finished, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_for(lease.account).await?;
     let finished = finish(&mut transaction, lease, report).await?;
     transaction.commit().await?;
     Ok(finished)
@@ -343,7 +346,7 @@ pub async fn find_lease(
     .bind(account.get())
     .bind(id.0)
     .bind(token)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let attempts: i32 = row.try_get("attempts")?;

@@ -51,8 +51,8 @@ pub enum CallMessage {
 
 /// What calls are made of, and what follows when they fail: known to the feature that ordered them.
 pub trait Calls: Send + Sync + 'static {
-    /// What there is to send.
-    fn message<'a>(&'a self, leased: &'a Leased) -> Promise<'a, CallMessage>;
+    /// What there is to send there.
+    fn message<'a>(&'a self, leased: &'a Leased, target: &'a Target) -> Promise<'a, CallMessage>;
 
     /// Writes what follows when the tries are given up, into the same transaction.
     fn gave_up<'a>(&'a self, connection: &'a mut Connection, leased: &'a Leased, why: &'a str) -> Promise<'a, ()>;
@@ -114,8 +114,6 @@ pub struct Worker {
     pub pool: Pool,
     /// How addresses that others chose are called.
     pub client: outgoing::Client,
-    /// What they may be.
-    pub policy: outgoing::Policy,
     /// Tokens of leases, and chance.
     pub ids: Identifiers,
     /// The time that signatures name.
@@ -201,15 +199,15 @@ impl Worker {
 
     /// One try.
     async fn attempt(&self, leased: &Leased) -> Result<Report, Failure> {
-        let (headers, body) = match self.message(leased).await? {
-            Ok(message) => message,
-            Err(report) => return Ok(report),
-        };
         let address = leased.address.as_deref().unwrap_or_default();
         // Judged again: what is allowed may have changed since the address was given.
-        let target = match Target::parse(address, &self.policy) {
+        let target = match self.client.target(address) {
             Ok(target) => target,
             Err(refused) => return Ok(self.failed(leased, Outcome::Forbidden, refused.to_string())),
+        };
+        let (headers, body) = match self.message(leased, &target).await? {
+            Ok(message) => message,
+            Err(report) => return Ok(report),
         };
         let try_time = leased.lease.way.schedule().try_time;
         Ok(match self.client.post(&target, &headers, body, try_time).await {
@@ -226,9 +224,10 @@ impl Worker {
     async fn message(
         &self,
         leased: &Leased,
+        target: &Target,
     ) -> Result<Result<(Vec<(&'static str, String)>, Vec<u8>), Report>, Failure> {
         let Some(payload) = &leased.payload else {
-            return Ok(match self.calls.message(leased).await? {
+            return Ok(match self.calls.message(leased, target).await? {
                 CallMessage::Send { content_type, body } => Ok((vec![("content-type", content_type.to_owned())], body)),
                 CallMessage::Unwanted => Err(Report::plain(Outcome::Withdrawn, Next::Withdrawn)),
                 CallMessage::Impossible(why) => Err(self.failed(leased, Outcome::Forbidden, why)),
@@ -273,7 +272,7 @@ impl Worker {
 
     /// One transaction: the end of the try, and what follows from it.
     async fn report(&self, leased: &Leased, report: &Report) -> Result<Finished, Failure> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_for(leased.lease.account).await?;
         let finished = store::finish(&mut transaction, &leased.lease, report).await?;
         if leased.lease.way == Way::Call && matches!(finished, Finished::Closed { dead: true, .. }) {
             let why = report.error.as_deref().unwrap_or_default();

@@ -51,7 +51,7 @@ pub async fn find(
     .bind(code.as_str())
     .bind(version.as_str())
     .bind(path)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for_caller(caller.map(|caller| caller.account)).await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let corrupt = |why: &str| Failure::Corrupt {

@@ -3,9 +3,13 @@
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::json::{self, Document, Kind};
 use super::violation::{Expected, FieldError, Violation, join};
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
 
 /// A body's members, and what was wrong with those that were taken.
 #[derive(Debug)]
@@ -145,6 +149,31 @@ pub fn whole(value: &RawValue, least: i64, most: i64) -> Result<i64, Violation> 
         ..=0 if least == 1 => Err(Violation::TooLow),
         _ => Err(Violation::OutOfRange(least, most)),
     }
+}
+
+/// A UUID.
+///
+/// # Errors
+///
+/// When it is no text, or another one.
+pub fn uuid(value: &RawValue) -> Result<Uuid, Violation> {
+    let text = json::text(value).ok_or(Violation::InvalidType(Expected::String))?;
+    Uuid::parse_str(&text).map_err(|_| Violation::InvalidUuid)
+}
+
+/// For how many seconds a secret that is replaced stays valid, the body's only member `keep_old_seconds`: from 0 to thirty days, a day
+/// when it or the body is missing.
+///
+/// # Errors
+///
+/// Everything that is wrong with the body.
+pub fn keep_old_seconds(body: Option<&Document>) -> Result<i64, Vec<FieldError>> {
+    if body.is_none() {
+        return Ok(DAY);
+    }
+    let mut members = Members::of(body)?;
+    let keep = members.optional("keep_old_seconds", |value| whole(value, 0, 30 * DAY));
+    members.finish(Some(keep.unwrap_or(DAY)))
 }
 
 /// A text that can be parsed; another is none of the choices.

@@ -10,6 +10,7 @@ mod held;
 pub mod json;
 pub mod members;
 pub mod origin;
+pub mod page;
 pub mod problem;
 pub mod query;
 pub mod route;

@@ -14,6 +14,7 @@ use crate::catalogue::api::inspect;
 use crate::http::caller::{Admin, Publisher, User};
 use crate::http::hal;
 use crate::http::json::{self, Document, Kind};
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::http::upload::Upload;
@@ -45,7 +46,11 @@ pub(crate) async fn set_lead_source(call: Call<Admin, Json<Usual>>) -> Result<Ht
     let pipeline_id = match pipeline(call.body.document.as_ref()) {
         Ok(pipeline_id) => pipeline_id,
         // What is not installed is not found, whatever is to be set on it.
-        Err(_) if store::visible(pool, caller, &code).await?.is_none_or(|seen| seen.install.is_none()) => {
+        Err(_)
+            if store::visible(&mut *pool.begin_for(caller.account).await?, caller, &code)
+                .await?
+                .is_none_or(|seen| seen.install.is_none()) =>
+        {
             return Err(Problem::NoWidget);
         }
         Err(error) => return Err(Problem::Invalid(vec![error])),
@@ -71,7 +76,7 @@ fn pipeline(body: Option<&Document>) -> Result<Option<i64>, FieldError> {
 }
 
 /// Installs on a page.
-const PAGE: i64 = 25;
+const PAGE: PageSize = PageSize::new(25);
 
 /// The account's installs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,10 +118,7 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let query = call.query();
     let after = query.positive("after", 0, i64::MAX.unsigned_abs())?;
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut found = store::list(&call.shared.pool, call.who.0.account, after, PAGE + 1).await?;
-    let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
-    let more = found.len() > page;
-    found.truncate(page);
+    let (found, more) = PAGE.cut(store::list(&call.shared.pool, call.who.0.account, after, PAGE.wanted()).await?);
     let next = found.last().filter(|_| more).map(|last| last.widget.id.0.to_string());
     let limits = &call.shared.config.limits;
     let body = |installed: Installed| InstalledBody {

@@ -11,7 +11,7 @@ use crate::auth::{AccountId, Caller};
 use crate::catalogue::store::{widget, widget_columns};
 use crate::catalogue::visibility::store::seen;
 use crate::catalogue::{Widget, WidgetId};
-use crate::database::{Failure, Pool};
+use crate::database::{Connection, Failure, Pool};
 
 /// A widget in an account.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64)
     .bind(caller.user.get())
     .bind(offset)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(caller.account).await?)
     .await?;
     rows.iter().map(sighting).collect()
 }
@@ -71,7 +71,11 @@ pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64)
 /// # Errors
 ///
 /// When the database fails.
-pub async fn visible(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<Option<Sighting>, Failure> {
+pub async fn visible(
+    connection: &mut Connection,
+    caller: &Caller,
+    code: &WidgetCode,
+) -> Result<Option<Sighting>, Failure> {
     let row = sqlx::query(concat!(
         "SELECT ",
         widget_columns!(),
@@ -85,7 +89,7 @@ pub async fn visible(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<
     .bind(caller.account.get())
     .bind(caller.user.get())
     .bind(code.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?;
     row.as_ref().map(sighting).transpose()
 }
@@ -112,7 +116,7 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
 ///
 /// When the database fails.
 pub async fn install(
-    pool: &Pool,
+    connection: &mut Connection,
     caller: &Caller,
     id: WidgetId,
     settings: &Settings,
@@ -136,7 +140,7 @@ pub async fn install(
     .bind(caller.user.get())
     .bind(id.0)
     .bind(settings.as_raw().get())
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?;
     Ok(pipeline)
 }
@@ -147,6 +151,7 @@ pub async fn install(
 ///
 /// When the database fails.
 pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode) -> Result<bool, Failure> {
+    let mut transaction = pool.begin_for(account).await?;
     let done = sqlx::query(
         "WITH gone AS ( \
            DELETE FROM installs i USING widgets w WHERE i.account_id = $1 AND i.widget_id = w.id AND w.code = $2 \
@@ -155,8 +160,9 @@ pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode) -> Re
     )
     .bind(account.get())
     .bind(code.as_str())
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -183,6 +189,7 @@ pub async fn set_lead_source(
     code: &WidgetCode,
     pipeline: Option<i64>,
 ) -> Result<LeadSource, Failure> {
+    let mut transaction = pool.begin_for(account).await?;
     let row = sqlx::query(
         "WITH target AS ( \
            SELECT w.id, v.is_lead_source FROM widgets w \
@@ -196,8 +203,9 @@ pub async fn set_lead_source(
     .bind(account.get())
     .bind(code.as_str())
     .bind(pipeline)
-    .fetch_one(pool)
+    .fetch_one(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(match (row.try_get("installed")?, row.try_get("done")?) {
         (_, true) => LeadSource::Set,
         (false, false) => LeadSource::NotInstalled,
@@ -225,7 +233,7 @@ pub async fn settings_of_accounts(
     .bind(widget.0)
     .bind(after)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_across_accounts().await?)
     .await?;
     rows.iter()
         .map(|row| {
@@ -274,7 +282,7 @@ pub async fn list(pool: &Pool, account: AccountId, after: i64, count: i64) -> Re
     .bind(account.get())
     .bind(after)
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(account).await?)
     .await?;
     rows.iter()
         .map(|row| {

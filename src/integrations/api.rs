@@ -7,11 +7,13 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::changes::{Changes, NewIntegration, keep_old_seconds};
+use super::changes::{Changes, NewIntegration};
 use super::store::{self, Integration, Place};
 use crate::catalogue::Owner;
 use crate::http::caller::Publisher;
 use crate::http::hal;
+use crate::http::members;
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::http::violation::FieldError;
@@ -156,15 +158,10 @@ pub(crate) async fn create(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
 pub(crate) async fn list(call: Call<Publisher, NoBody>) -> Result<HttpResponse, Problem> {
     let query = call.query();
     let most = call.shared.config.limits.page_size;
-    let limit = query.capped("limit", DEFAULT_LIMIT.min(most), most)?;
+    let size = PageSize::new(query.capped("limit", DEFAULT_LIMIT.min(most), most)?);
     let malformed = || Problem::Malformed("The parameter `after` must be the `next` of a page before".to_owned());
     let after = query.get("after")?.map(|text| place_of(text).ok_or_else(malformed)).transpose()?;
-    // One more than the page holds tells whether there is a next one.
-    let count = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut found = store::list(&call.shared.pool, owner(&call), after, count).await?;
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = found.len() > page;
-    found.truncate(page);
+    let (found, more) = size.cut(store::list(&call.shared.pool, owner(&call), after, size.wanted()).await?);
     let next = found.last().filter(|_| more).map(|last| cursor(last.created_at, last.client_uuid));
     let integrations = found.into_iter().map(IntegrationBody::from).collect();
     hal::json(HttpResponse::Ok(), &IntegrationsBody { integrations, next })
@@ -214,7 +211,7 @@ pub(crate) async fn change(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
     ),
 )]
 pub(crate) async fn rotate(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    let keep = checked(&call, keep_old_seconds(call.body.document.as_ref())).await?;
+    let keep = checked(&call, members::keep_old_seconds(call.body.document.as_ref())).await?;
     let secret = call.shared.secrets.next()?;
     let rotated = store::rotate(&call.shared.pool, owner(&call), client(&call)?, &secret, keep).await?;
     let integration = IntegrationBody::from(rotated.ok_or(Problem::NoIntegration)?);

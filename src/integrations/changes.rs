@@ -4,19 +4,14 @@ use serde_json::value::RawValue;
 use url::{Host, Url};
 use uuid::Uuid;
 
-use crate::http::json::{self, Document};
-use crate::http::members::{Members, integer, text};
-use crate::http::violation::{Expected, FieldError, Violation};
+use crate::http::json::Document;
+use crate::http::members::{Members, text, uuid};
+use crate::http::violation::{FieldError, Violation};
 
 /// Characters of a name at most.
 const NAME: usize = 255;
 /// Bytes of an address at most.
 const URL: usize = 2_048;
-/// Seconds that an old secret stays valid when the owner does not say: a day.
-const DEFAULT_KEEP: i64 = 24 * 60 * 60;
-/// Seconds that it stays valid at most: thirty days.
-const MOST_KEEP: i64 = 30 * DEFAULT_KEEP;
-
 /// A new integration.
 #[derive(Debug)]
 pub struct NewIntegration {
@@ -71,28 +66,6 @@ impl Changes {
         let disable_hook = members.nullable("disable_hook", address);
         members.finish(Some(Self { name, redirect_uri, disable_hook }))
     }
-}
-
-/// Reads for how many seconds the old secret is to stay valid; no body at all leaves it at a day.
-///
-/// # Errors
-///
-/// Everything that is wrong with the body.
-pub fn keep_old_seconds(body: Option<&Document>) -> Result<i64, Vec<FieldError>> {
-    if body.is_none() {
-        return Ok(DEFAULT_KEEP);
-    }
-    let mut members = Members::of(body)?;
-    let keep = members.optional("keep_old_seconds", |value| {
-        let seconds = integer(value)?;
-        if (0..=MOST_KEEP).contains(&seconds) { Ok(seconds) } else { Err(Violation::OutOfRange(0, MOST_KEEP)) }
-    });
-    members.finish(Some(keep.unwrap_or(DEFAULT_KEEP)))
-}
-
-fn uuid(value: &RawValue) -> Result<Uuid, Violation> {
-    let text = json::text(value).ok_or(Violation::InvalidType(Expected::String))?;
-    Uuid::parse_str(&text).map_err(|_| Violation::InvalidUuid)
 }
 
 fn address(value: &RawValue) -> Result<String, Violation> {

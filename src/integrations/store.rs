@@ -87,6 +87,7 @@ pub async fn create(
     new: &NewIntegration,
     secret: &SecretString,
 ) -> Result<Option<Integration>, Failure> {
+    let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
         "INSERT INTO integrations \
          (client_uuid, owner_account_id, owner_user_id, name, redirect_uri, disable_hook, secret, secret_made_at) \
@@ -101,8 +102,9 @@ pub async fn create(
     .bind(&new.redirect_uri)
     .bind(&new.disable_hook)
     .bind(stored(secret))
-    .fetch_optional(pool)
+    .fetch_optional(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     row.as_ref().map(integration).transpose()
 }
 
@@ -124,7 +126,7 @@ pub async fn list(pool: &Pool, owner: Owner, after: Option<Place>, count: i64) -
     .bind(after.map(|place| place.created_at))
     .bind(after.map(|place| place.client_uuid))
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.catalogue().await?)
     .await?;
     rows.iter().map(integration).collect()
 }
@@ -143,7 +145,7 @@ pub async fn find(pool: &Pool, owner: Owner, client: Uuid) -> Result<Option<Inte
     .bind(client)
     .bind(owner.account.get())
     .bind(owner.user.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.catalogue().await?)
     .await?;
     row.as_ref().map(integration).transpose()
 }
@@ -159,6 +161,7 @@ pub async fn change(
     client: Uuid,
     changes: &Changes,
 ) -> Result<Option<Integration>, Failure> {
+    let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
         "UPDATE integrations SET name = coalesce($4, name), \
          redirect_uri = CASE WHEN $5 THEN $6 ELSE redirect_uri END, \
@@ -174,8 +177,9 @@ pub async fn change(
     .bind(changes.redirect_uri.as_ref().and_then(Option::as_ref))
     .bind(changes.disable_hook.is_some())
     .bind(changes.disable_hook.as_ref().and_then(Option::as_ref))
-    .fetch_optional(pool)
+    .fetch_optional(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     row.as_ref().map(integration).transpose()
 }
 
@@ -192,6 +196,7 @@ pub async fn rotate(
     secret: &SecretString,
     keep_old_seconds: i64,
 ) -> Result<Option<Integration>, Failure> {
+    let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
         "UPDATE integrations SET secret = $4, secret_made_at = now(), \
          old_secret = CASE WHEN $5::bigint > 0 THEN secret END, \
@@ -205,8 +210,9 @@ pub async fn rotate(
     .bind(owner.user.get())
     .bind(stored(secret))
     .bind(keep_old_seconds)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     row.as_ref().map(integration).transpose()
 }
 
@@ -221,7 +227,7 @@ pub async fn valid_secrets(pool: &Pool, client: Uuid) -> Result<Option<ValidSecr
          FROM integrations WHERE client_uuid = $1 AND secret IS NOT NULL",
     )
     .bind(client)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.catalogue().await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let old: Option<Vec<u8>> = row.try_get("old_secret")?;

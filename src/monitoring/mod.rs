@@ -40,21 +40,23 @@ pub async fn watch(pool: Pool, metrics: Arc<Metrics>, mut stop: Stop) {
 ///
 /// When the database fails.
 pub async fn sample(pool: &Pool) -> Result<Sample, Failure> {
-    let mut sample = Sample { oldest_bots: store::oldest_bots(pool, OLDEST_BOTS).await?, ..Sample::default() };
+    let mut transaction = pool.begin_across_accounts().await?;
+    let all = &mut transaction;
+    let mut sample = Sample { oldest_bots: store::oldest_bots(all, OLDEST_BOTS).await?, ..Sample::default() };
     for kind in [BotType::Salesbot, BotType::Marketingbot] {
         sample.waiting.push(Waiting {
             bot_type: kind.as_str(),
-            count: store::waiting(pool, kind, COUNTED).await?,
-            oldest: store::oldest_waiting(pool, kind).await?.unwrap_or_default(),
+            count: store::waiting(all, kind, COUNTED).await?,
+            oldest: store::oldest_waiting(all, kind).await?.unwrap_or_default(),
         });
     }
     for way in [Way::Push, Way::Pull, Way::Call] {
         sample.deliveries.push(Deliveries {
             way: way.as_str(),
-            ready: store::deliveries(pool, way, State::Ready, COUNTED).await?,
-            leased: store::deliveries(pool, way, State::Leased, COUNTED).await?,
-            dead: store::deliveries(pool, way, State::Dead, COUNTED).await?,
-            oldest_ready: store::oldest_ready(pool, way).await?.unwrap_or_default(),
+            ready: store::deliveries(all, way, State::Ready, COUNTED).await?,
+            leased: store::deliveries(all, way, State::Leased, COUNTED).await?,
+            dead: store::deliveries(all, way, State::Dead, COUNTED).await?,
+            oldest_ready: store::oldest_ready(all, way).await?.unwrap_or_default(),
         });
     }
     Ok(sample)

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use crate::continuations::BotType;
-use crate::database::{Failure, Pool};
+use crate::database::{Connection, Failure};
 use crate::delivery::{State, Way};
 use crate::metrics::OldestBot;
 
@@ -16,13 +16,13 @@ const LOOKED_THROUGH: i64 = 1_000;
 /// # Errors
 ///
 /// When the database fails.
-pub async fn waiting(pool: &Pool, kind: BotType, most: i64) -> Result<i64, Failure> {
+pub async fn waiting(connection: &mut Connection, kind: BotType, most: i64) -> Result<i64, Failure> {
     Ok(sqlx::query_scalar(
         "SELECT count(*) FROM (SELECT FROM continuations WHERE bot_type = $1 AND state = 'waiting' LIMIT $2) AS counted",
     )
     .bind(kind.as_str())
     .bind(most)
-    .fetch_one(pool)
+    .fetch_one(connection)
     .await?)
 }
 
@@ -31,13 +31,13 @@ pub async fn waiting(pool: &Pool, kind: BotType, most: i64) -> Result<i64, Failu
 /// # Errors
 ///
 /// When the database fails.
-pub async fn oldest_waiting(pool: &Pool, kind: BotType) -> Result<Option<f64>, Failure> {
+pub async fn oldest_waiting(connection: &mut Connection, kind: BotType) -> Result<Option<f64>, Failure> {
     Ok(sqlx::query_scalar(
         "SELECT extract(epoch FROM now() - opened_at)::double precision FROM continuations \
          WHERE bot_type = $1 AND state = 'waiting' ORDER BY opened_at LIMIT 1",
     )
     .bind(kind.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?)
 }
 
@@ -46,7 +46,7 @@ pub async fn oldest_waiting(pool: &Pool, kind: BotType) -> Result<Option<f64>, F
 /// # Errors
 ///
 /// When the database fails.
-pub async fn oldest_bots(pool: &Pool, most: i64) -> Result<Vec<OldestBot>, Failure> {
+pub async fn oldest_bots(connection: &mut Connection, most: i64) -> Result<Vec<OldestBot>, Failure> {
     let rows = sqlx::query(
         "SELECT bot_type, account_id, bot_id, extract(epoch FROM now() - min(opened_at))::double precision AS oldest FROM ( \
            (SELECT bot_type, account_id, bot_id, opened_at FROM continuations \
@@ -58,7 +58,7 @@ pub async fn oldest_bots(pool: &Pool, most: i64) -> Result<Vec<OldestBot>, Failu
     )
     .bind(most)
     .bind(LOOKED_THROUGH)
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     rows.iter().map(oldest_bot).collect()
 }
@@ -89,14 +89,14 @@ macro_rules! count_deliveries {
 /// # Errors
 ///
 /// When the database fails.
-pub async fn deliveries(pool: &Pool, way: Way, state: State, most: i64) -> Result<i64, Failure> {
+pub async fn deliveries(connection: &mut Connection, way: Way, state: State, most: i64) -> Result<i64, Failure> {
     let statement = match state {
         State::Ready => count_deliveries!("ready"),
         State::Leased => count_deliveries!("leased"),
         State::Dead => count_deliveries!("dead"),
         State::Delivered | State::Withdrawn => return Ok(0),
     };
-    Ok(sqlx::query_scalar(statement).bind(way.as_str()).bind(most).fetch_one(pool).await?)
+    Ok(sqlx::query_scalar(statement).bind(way.as_str()).bind(most).fetch_one(connection).await?)
 }
 
 /// Seconds since the acceptance of the first delivery of this way that is ready; `None` when none is.
@@ -104,12 +104,12 @@ pub async fn deliveries(pool: &Pool, way: Way, state: State, most: i64) -> Resul
 /// # Errors
 ///
 /// When the database fails.
-pub async fn oldest_ready(pool: &Pool, way: Way) -> Result<Option<f64>, Failure> {
+pub async fn oldest_ready(connection: &mut Connection, way: Way) -> Result<Option<f64>, Failure> {
     Ok(sqlx::query_scalar(
         "SELECT extract(epoch FROM now() - created_at)::double precision FROM deliveries \
          WHERE way = $1 AND state = 'ready' ORDER BY created_at LIMIT 1",
     )
     .bind(way.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?)
 }

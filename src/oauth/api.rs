@@ -84,7 +84,7 @@ pub(crate) async fn access_token(call: Call<Anyone, Fields>) -> Result<HttpRespo
     let (client, secrets) = authenticate(shared, &request).await?;
     let account = account_of(shared, client, &request.grant).await?;
     tracing::Span::current().record("account", account.get());
-    let mut transaction = shared.pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = shared.pool.begin_for(account).await?;
     let given = match request.grant {
         Grant::ClientCredentials(asked) => {
             let basis = if asked.is_some() { Basis::Install } else { Basis::Owner };
@@ -135,8 +135,7 @@ async fn account_of(shared: &Shared, client: Uuid, grant: &Grant) -> Result<Acco
         Grant::RefreshToken(Some(token)) => Ok(token.account),
         Grant::RefreshToken(None) => Err(Problem::Grant(GrantError::RefreshToken)),
         Grant::ClientCredentials(None) => {
-            let mut transaction = shared.pool.begin().await.map_err(Failure::from)?;
-            let owner = store::owner(&mut transaction, client).await?;
+            let owner = store::owner(&mut *shared.pool.catalogue().await?, client).await?;
             owner.map(|owner| owner.account).ok_or(Problem::Grant(GrantError::Client))
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::Role;
-use crate::background::Stop;
+use crate::background::{Stop, in_batches};
 use crate::database::{Failure, Pool};
 use crate::digest::Sha256;
 
@@ -77,27 +77,18 @@ pub fn digest(secret: &SecretString) -> Sha256 {
 }
 
 /// Removes refresh tokens whose time is over, until it is asked to stop.
-pub async fn remove_old(pool: Pool, mut stop: Stop) {
-    loop {
-        let removed = remove_some(&pool).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "old refresh tokens cannot be removed now");
-            0
-        });
-        let pause = if i64::try_from(removed) == Ok(BATCH) { Duration::ZERO } else { OLD };
-        if stop.within(pause).await {
-            return;
-        }
-    }
+pub async fn remove_old(pool: Pool, stop: Stop) {
+    in_batches("old refresh tokens", BATCH, OLD, stop, |most| remove_some(&pool, most)).await;
 }
 
-/// One transaction of [`remove_old`]: how many families it removed.
+/// One transaction of [`remove_old`]: how many families it removed, of at most so many.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn remove_some(pool: &Pool) -> Result<u64, Failure> {
-    let mut transaction = pool.begin().await?;
-    let removed = store::remove_old(&mut transaction, BATCH).await?;
+pub async fn remove_some(pool: &Pool, most: i64) -> Result<u64, Failure> {
+    let mut transaction = pool.begin_across_accounts().await?;
+    let removed = store::remove_old(&mut transaction, most).await?;
     transaction.commit().await?;
     Ok(removed)
 }

@@ -88,8 +88,8 @@ mod tests {
             text.replacen("refresh", "access", 1),
             text.replacen(&token.family.simple().to_string(), &token.family.to_string(), 1),
             text.replacen(&token.family.simple().to_string(), "7", 1),
-            text[..text.len() - 1].to_owned(),
-            format!("{}é", &text[..text.len() - 2]),
+            text.chars().take(text.len() - 1).collect(),
+            format!("{}é", text.split_at(text.len() - 2).0),
             "a.b.c".to_owned(),
         ] {
             assert!(RefreshToken::parse(&wrong).is_none(), "{wrong}");

@@ -120,6 +120,15 @@ impl Client {
         Ok(Self { http, policy, threads: Arc::new(Threads::new().map_err(ClientError::Threads)?) })
     }
 
+    /// Judges an address under this client's policy.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not called.
+    pub fn target(&self, address: &str) -> Result<Target, Refused> {
+        Target::parse(address, &self.policy)
+    }
+
     /// Sends a body. `time` is for everything: looking the name up, connecting, sending, and reading the answer.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub async fn vote(
     code: &WidgetCode,
     stars: Option<Stars>,
 ) -> Result<Option<Rating>, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_for(caller.account).await?;
     let Some(widget) = lock_installed(&mut transaction, caller, code).await? else { return Ok(None) };
     let before = remove(&mut transaction, caller, widget).await?;
     if let Some(stars) = stars {
@@ -43,7 +43,7 @@ pub async fn is_installed(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Re
     )
     .bind(caller.account.get())
     .bind(code.as_str())
-    .fetch_one(pool)
+    .fetch_one(&mut *pool.begin_for(caller.account).await?)
     .await?)
 }
 

@@ -14,7 +14,8 @@ use crate::database::Failure;
 use crate::http::caller::{Overseer, scope};
 use crate::http::hal;
 use crate::http::json::Document;
-use crate::http::members::{Members, integer, parsed, text};
+use crate::http::members::{Members, integer, text, uuid};
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::http::violation::{FieldError, Violation};
@@ -118,7 +119,7 @@ impl Wanted {
             members.optional("user_id", |value| {
                 integer(value).and_then(|id| UserId::new(id).map(Subject::User).ok_or(Violation::TooLow))
             }),
-            members.optional("client_uuid", |value| parsed(value).map(Subject::Client)),
+            members.optional("client_uuid", |value| uuid(value).map(Subject::Client)),
         ];
         let reason = members.optional("reason", |value| text(value, TEXT));
         let mut subjects = subjects.into_iter().flatten();
@@ -155,7 +156,7 @@ pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResp
     let wanted = Wanted::check(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let account = overseen(&call, wanted.account)?;
     let (shared, now) = (&call.shared, call.shared.clock.unix());
-    let mut transaction = shared.pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = shared.pool.begin_for(account).await?;
     let revoked = Revoked {
         revocation: Revocation { account, subject: wanted.subject, issued_until: now, kept_until: now + kept() },
         version: store::next_version(&mut transaction).await?,
@@ -200,17 +201,14 @@ pub(crate) async fn list(call: Call<Overseer, NoBody>) -> Result<HttpResponse, P
     let account = account.map(|text| text.parse().map_err(|_| malformed("account_id", "a positive whole number")));
     let account = overseen(&call, account.transpose()?)?;
     let most = shared.config.limits.page_size;
-    let limit = query.capped("limit", DEFAULT_LIMIT.min(most), most)?;
+    let size = PageSize::new(query.capped("limit", DEFAULT_LIMIT.min(most), most)?);
     let before = query.get("after")?;
     let before =
         before.map(|text| auth::decimal_id(text).ok_or_else(|| malformed("after", "the `next` of a page before")));
-    // One more than the page holds tells whether there is a next one.
-    let count = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut transaction = shared.pool.begin().await.map_err(Failure::from)?;
-    let mut found = store::list(&mut transaction, account, before.transpose()?, shared.clock.unix(), count).await?;
-    let page = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = found.len() > page;
-    found.truncate(page);
+    let mut transaction = shared.pool.begin_for(account).await?;
+    let now = shared.clock.unix();
+    let found = store::list(&mut transaction, account, before.transpose()?, now, size.wanted()).await?;
+    let (found, more) = size.cut(found);
     let next = found.last().filter(|_| more).map(|last| last.version.to_string());
     let revocations = found.into_iter().map(RevocationBody::from).collect();
     hal::json(HttpResponse::Ok(), &RevocationsBody { revocations, next })

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::{MOST_LIFETIME, Subject};
-use crate::background::Stop;
+use crate::background::{Stop, in_batches};
 use crate::database::{Failure, Pool};
 use crate::http::shared::Shared;
 use crate::sources::Clock;
@@ -90,13 +90,13 @@ impl Polling {
     /// When the database fails; then what was read is known, and the rest is read next time.
     pub async fn poll(&mut self, shared: &Shared) -> Result<(), Failure> {
         let now = shared.clock.unix();
-        let mut transaction = shared.pool.begin().await?;
-        let latest = store::version(&mut transaction).await?;
+        let latest = store::version(&mut *shared.pool.catalogue().await?).await?;
         if latest < self.seen {
             // The database was put back to an earlier state.
             self.seen = 0;
         }
         while self.seen < latest {
+            let mut transaction = shared.pool.begin_across_accounts().await?;
             let found = store::newer(&mut transaction, self.seen, now, BATCH).await?;
             let full = i64::try_from(found.len()) == Ok(BATCH);
             let last = found.last().map(|revoked| revoked.version);
@@ -123,27 +123,18 @@ pub async fn watch(shared: Arc<Shared>, mut stop: Stop) {
 }
 
 /// Removes revocations that are over, until it is asked to stop.
-pub async fn remove_old(pool: Pool, clock: Clock, mut stop: Stop) {
-    loop {
-        let removed = remove_some(&pool, &clock).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "old revocations cannot be removed now");
-            0
-        });
-        let pause = if i64::try_from(removed) == Ok(BATCH) { Duration::ZERO } else { OLD };
-        if stop.within(pause).await {
-            return;
-        }
-    }
+pub async fn remove_old(pool: Pool, clock: Clock, stop: Stop) {
+    in_batches("old revocations", BATCH, OLD, stop, |most| remove_some(&pool, &clock, most)).await;
 }
 
-/// One transaction of [`remove_old`]: how many revocations it removed.
+/// One transaction of [`remove_old`]: how many revocations it removed, of at most so many.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn remove_some(pool: &Pool, clock: &Clock) -> Result<u64, Failure> {
-    let mut transaction = pool.begin().await?;
-    let removed = store::remove_old(&mut transaction, clock.now(), BATCH).await?;
+pub async fn remove_some(pool: &Pool, clock: &Clock, most: i64) -> Result<u64, Failure> {
+    let mut transaction = pool.begin_across_accounts().await?;
+    let removed = store::remove_old(&mut transaction, clock.now(), most).await?;
     transaction.commit().await?;
     Ok(removed)
 }

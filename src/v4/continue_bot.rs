@@ -83,7 +83,7 @@ async fn proceed(
     key: Option<&str>,
     digest: Sha256,
 ) -> Result<Outcome, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_for(caller.account).await?;
     if let Some(key) = key {
         keys::forget_old(&mut transaction, caller.account).await?;
         if !keys::claim(&mut transaction, caller.account, key, &digest.0).await? {

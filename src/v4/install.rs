@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use super::model::{View, WidgetModel};
 use crate::archive::WidgetCode;
 use crate::config::Limits;
+use crate::database::Failure;
 use crate::http::caller::Admin;
 use crate::http::hal;
 use crate::http::problem::Problem;
@@ -35,12 +36,14 @@ impl JsonLimits for InstallBody {
 pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let (shared, caller) = (&call.shared, &call.who.0);
-    let mut sighting = store::visible(&shared.pool, caller, &code).await?.ok_or(Problem::NoWidget)?;
+    let mut transaction = shared.pool.begin_for(caller.account).await?;
+    let mut sighting = store::visible(&mut transaction, caller, &code).await?.ok_or(Problem::NoWidget)?;
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
     let pipeline_id =
-        store::install(&shared.pool, caller, sighting.widget.id, &settings).await?.ok_or(Problem::NoWidget)?;
+        store::install(&mut transaction, caller, sighting.widget.id, &settings).await?.ok_or(Problem::NoWidget)?;
+    transaction.commit().await.map_err(Failure::from)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
     hal::ok(&View::of(&call).model(&sighting, Some(settings.as_raw())))
 }

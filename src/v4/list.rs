@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::model::{View, WidgetModel};
 use crate::http::caller::User;
 use crate::http::hal::{self, PageLinks};
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
 use crate::installs::store;
@@ -53,14 +54,13 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let query = call.query();
     let page = query.positive("page", 1, limits.page)?;
     let limit = query.capped("limit", DEFAULT_LIMIT.min(limits.page_size), limits.page_size)?;
-    // One more than the page holds tells whether there is a next one. Both numbers are bounded by the limits.
+    // Both numbers are bounded by the limits.
     let offset = i64::try_from((page - 1) * limit).unwrap_or(i64::MAX);
-    let count = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut sightings = store::visible_page(&call.shared.pool, &call.who.0, offset, count).await?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let size = PageSize::new(limit);
+    let found = store::visible_page(&call.shared.pool, &call.who.0, offset, size.wanted()).await?;
+    let (sightings, more) = size.cut(found);
     // A link must lead somewhere: the highest page is the last.
-    let has_next = sightings.len() > wanted && page < limits.page;
-    sightings.truncate(wanted);
+    let has_next = more && page < limits.page;
     let view = View::of(&call);
     let widgets = sightings.iter().map(|sighting| view.model(sighting, None)).collect();
     let links = PageLinks::new(&view.list_address(), page, limit, has_next);

@@ -22,7 +22,9 @@ use crate::installs::{Sighting, store};
 pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let caller = &call.who.0;
-    let sighting = store::visible(&call.shared.pool, caller, &code).await?.ok_or(Problem::NoWidget)?;
+    let sighting = store::visible(&mut *call.shared.pool.begin_for(caller.account).await?, caller, &code)
+        .await?
+        .ok_or(Problem::NoWidget)?;
     let Sighting { widget, install } = &sighting;
     let own_integration = caller.client.is_some() && caller.client == widget.client_uuid;
     let settings = install.as_ref().filter(|_| own_integration).and_then(|install| install.settings.as_deref());

@@ -78,7 +78,7 @@ fn the_filling_is_what_publishing_would_write() {
         assert_eq!(before.len(), 120);
         sqlx::query("UPDATE widget_listings SET edition = 0").execute(&app.pool).await.unwrap();
         let mut last = WidgetId(0);
-        while let Some(widget) = listing::renew(&app.pool, last).await.unwrap() {
+        while let Some(widget) = listing::renew(&app.service, last).await.unwrap() {
             last = widget;
         }
         assert_eq!(rows().await, before);

@@ -140,7 +140,7 @@ fn what_is_refused() {
         for (path, body, errors) in [
             ("ack", json!({}), vec!["FieldMissing lease_token"]),
             ("ack", json!({"lease_token": 5, "reason": "x"}), vec!["InvalidType lease_token", "NotExpected reason"]),
-            ("ack", json!({"lease_token": "abc"}), vec!["NotSupportedChoice lease_token"]),
+            ("ack", json!({"lease_token": "abc"}), vec!["InvalidUuid lease_token"]),
             (
                 "nack",
                 json!({"reason": "", "retry_after_seconds": 3601}),

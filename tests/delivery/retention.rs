@@ -41,7 +41,7 @@ fn deliveries_are_removed_when_their_time_is_over() {
     test(async |app| {
         some(app).await;
         let remove = async |delivered, dead, batch| {
-            history::store::remove_old(&app.pool, Retention { delivered, dead }, batch).await.unwrap()
+            history::store::remove_old(&app.service, Retention { delivered, dead }, batch).await.unwrap()
         };
         assert_eq!(remove(HOUR, HOUR, 10).await, 0);
         sqlx::query("UPDATE deliveries SET closed_at = closed_at - interval '2 hours'")
@@ -68,8 +68,8 @@ fn records_are_removed_when_their_time_is_over() {
         proceed(app, 1, over).await;
         let statement = "UPDATE continuations SET opened_at = opened_at - interval '3 hours', closed_at = closed_at - interval '2 hours'";
         sqlx::query(statement).execute(&app.pool).await.unwrap();
-        assert_eq!(continuations::store::remove_old(&app.pool, HOUR * 3, 10).await.unwrap(), 0);
-        assert_eq!(continuations::store::remove_old(&app.pool, HOUR, 10).await.unwrap(), 1);
+        assert_eq!(continuations::store::remove_old(&app.service, HOUR * 3, 10).await.unwrap(), 0);
+        assert_eq!(continuations::store::remove_old(&app.service, HOUR, 10).await.unwrap(), 1);
         let left: i64 = sqlx::query_scalar("SELECT id FROM continuations").fetch_one(&app.pool).await.unwrap();
         assert_eq!(left, waiting);
     });

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use tokio::sync::watch;
+
 use crate::checker::{History, Operation, Outcome};
 
 /// A request of any kind, for the check that a server which is asked to stop answers those that it has begun.
@@ -41,6 +43,8 @@ pub struct Book {
     acknowledged: AtomicU64,
     clients_end: AtomicBool,
     engine_ends: AtomicBool,
+    /// Tells of every change of the history and of the end of the engine.
+    changes: watch::Sender<()>,
 }
 
 /// A request that was sent this long before the signal has been read by the server.
@@ -58,6 +62,7 @@ impl Book {
             acknowledged: AtomicU64::new(0),
             clients_end: AtomicBool::new(false),
             engine_ends: AtomicBool::new(false),
+            changes: watch::Sender::new(()),
         }
     }
 
@@ -72,7 +77,22 @@ impl Book {
     }
 
     pub fn write<T>(&self, write: impl FnOnce(&mut History) -> T) -> T {
-        write(&mut self.history.lock().unwrap())
+        let written = write(&mut self.history.lock().unwrap());
+        self.changes.send_replace(());
+        written
+    }
+
+    /// Looks at what was written down.
+    pub fn read<T>(&self, read: impl FnOnce(&History) -> T) -> T {
+        read(&self.history.lock().unwrap())
+    }
+
+    /// Waits until this is so.
+    pub async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        let mut changes = self.changes.subscribe();
+        while !is_so(self) {
+            changes.changed().await.unwrap();
+        }
     }
 
     /// A continue has ended.
@@ -131,6 +151,7 @@ impl Book {
 
     pub fn end_engine(&self) {
         self.engine_ends.store(true, Ordering::Relaxed);
+        self.changes.send_replace(());
     }
 
     pub fn engine_ends(&self) -> bool {

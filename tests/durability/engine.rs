@@ -175,9 +175,7 @@ async fn conclude(caller: &Caller, leased: &Leased<'_>, how: How) {
         How::Nack => nack,
         How::Forget => return,
         How::Late => {
-            while !book.engine_ends() && !is_overtaken(book, leased) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            book.until(|book| book.engine_ends() || is_overtaken(book, leased)).await;
             nack
         }
     };
@@ -195,7 +193,7 @@ async fn conclude(caller: &Caller, leased: &Leased<'_>, how: How) {
 
 /// Whether somebody else has the event by now.
 fn is_overtaken(book: &Book, leased: &Leased<'_>) -> bool {
-    book.write(|history| {
+    book.read(|history| {
         let mut grants = history.grants.iter().rev();
         grants.any(|grant| grant.webhook_id == leased.webhook_id && grant.attempt > leased.attempt)
     })

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::{Integration, PATH, ask};
 use crate::support::{Answer, Raw, Setup, TestApp, test, test_with};
 
+/// A name and its value.
+type Pair<'a> = (&'a str, &'a str);
+
 fn told(answer: &Answer) -> (u16, String, Value) {
     answer.problem(answer.status);
     let body = answer.json();
@@ -18,7 +21,7 @@ fn what_is_missing_or_wrong_is_named() {
         let (id, secret) = (integration.client.as_str(), integration.secret.as_str());
         let check = |name: &str| json!(format!("Check the `{name}` parameter"));
         let grants = json!("`grant_type` must be client_credentials or refresh_token");
-        let rows: Vec<(Vec<(&str, &str)>, &str, Value)> = vec![
+        let rows: [(Vec<Pair<'_>>, &str, Value); 9] = [
             (vec![], "invalid_request", check("grant_type")),
             (vec![("grant_type", "")], "invalid_request", check("grant_type")),
             (vec![("grant_type", "authorization_code"), ("code", "x")], "unsupported_grant_type", grants.clone()),
@@ -94,7 +97,7 @@ fn a_wrong_secret_is_no_oracle() {
         for (client, secret) in [
             (integration.client.as_str(), other.secret.as_str()),
             (&integration.client, &longer),
-            (&integration.client, &integration.secret[1..]),
+            (&integration.client, integration.secret.split_at(1).1),
             (&integration.client, &integration.secret.to_lowercase()),
             (claimed, "x"),
             ("11111111-1111-4111-8111-111111111111", &integration.secret),

@@ -50,10 +50,7 @@ impl Integration {
     pub fn form(&self, further: &[(&str, &str)]) -> String {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("client_id", &self.client).append_pair("client_secret", &self.secret);
-        further.iter().for_each(|(name, value)| {
-            form.append_pair(name, value);
-        });
-        form.finish()
+        form.extend_pairs(further).finish()
     }
 
     pub async fn ask(&self, app: &TestApp, further: &[(&str, &str)]) -> Answer {

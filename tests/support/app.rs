@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use widget_registry::app::App;
 use widget_registry::auth::SigningKey;
 use widget_registry::config::{Config, Sources};
+use widget_registry::database::Pool;
 use widget_registry::installs::counts;
 use widget_registry::sources::{Clock, Identifiers, Secrets};
 
@@ -46,6 +47,8 @@ pub struct TestApp {
     pub database_url: String,
     /// The service's database, past the service.
     pub pool: PgPool,
+    /// The service's own connections.
+    pub service: Pool,
     /// The key that signs its tokens.
     pub key: SigningKey,
     /// Its data directory.
@@ -109,6 +112,7 @@ impl TestApp {
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
+        let service = app.shared.pool.clone();
         let pool = PgPool::connect_with(database.options()).await.unwrap();
         let url = format!("http://{}", app.address);
         let (stop, stopped) = oneshot::channel();
@@ -119,7 +123,7 @@ impl TestApp {
             std::future::pending(),
         ));
         let http = reqwest::Client::builder().http1_only().build().unwrap();
-        (Self { url, database_url: database.url(), pool, key, data_dir, ahead, http }, stop, ended)
+        (Self { url, database_url: database.url(), pool, service, key, data_dir, ahead, http }, stop, ended)
     }
 
     /// Moves the service's clock; what is stored takes the database's time and does not notice.
@@ -167,7 +171,7 @@ impl TestApp {
 
     /// Counts every install and uninstall that was answered before.
     pub async fn count_installs(&self) {
-        while counts::fold(&self.pool).await.unwrap() > 0 {}
+        while counts::fold(&self.service).await.unwrap() > 0 {}
     }
 
     /// Opens a continuation of bot 77 for a published widget; returns its id.

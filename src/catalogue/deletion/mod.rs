@@ -46,7 +46,7 @@ pub enum DeletionError {
 ///
 /// Why nothing was deleted.
 pub async fn delete(pool: &Pool, code: &WidgetCode, by: By) -> Result<(), DeletionError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_across_accounts().await?;
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.ok_or(DeletionError::NotOwner)?;
     match by {

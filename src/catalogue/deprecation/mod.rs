@@ -55,7 +55,7 @@ pub async fn deprecate(
     caller: Owner,
     advice: Option<&Advice>,
 ) -> Result<Option<Deprecation>, DeprecationError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(caller.account).await?;
     let found = catalogue::lock(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(DeprecationError::NotOwner)?;
     match advice {
@@ -72,7 +72,7 @@ pub async fn deprecate(
             store::set(&mut transaction, widget.id, replacement, message.as_deref()).await?;
         }
     }
-    let deprecation = store::find(&mut *transaction, widget.id).await?;
+    let deprecation = store::find(&mut transaction, widget.id).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(deprecation)
 }

@@ -1,6 +1,6 @@
 //! The SQL of deprecation, a function per statement.
 
-use sqlx::{PgExecutor, Row as _};
+use sqlx::Row as _;
 
 use super::Deprecation;
 use crate::archive::WidgetCode;
@@ -74,7 +74,7 @@ pub async fn clear(connection: &mut Connection, widget: WidgetId) -> Result<(), 
 /// # Errors
 ///
 /// When the database fails.
-pub async fn find(executor: impl PgExecutor<'_>, widget: WidgetId) -> Result<Option<Deprecation>, Failure> {
+pub async fn find(connection: &mut Connection, widget: WidgetId) -> Result<Option<Deprecation>, Failure> {
     let row = sqlx::query(
         "SELECT w.deprecated_at, w.deprecation_message, r.code AS replacement FROM widgets w \
          LEFT JOIN widgets r ON r.id = w.replacement_id AND r.deleted_at IS NULL AND (r.visibility = 'public' \
@@ -82,7 +82,7 @@ pub async fn find(executor: impl PgExecutor<'_>, widget: WidgetId) -> Result<Opt
          WHERE w.id = $1 AND w.deprecated_at IS NOT NULL",
     )
     .bind(widget.0)
-    .fetch_optional(executor)
+    .fetch_optional(connection)
     .await?;
     row.map(|row| {
         Ok(Deprecation {

@@ -74,7 +74,7 @@ fn locations(manifest: &[u8]) -> Vec<String> {
 ///
 /// When the database fails; then nothing has changed.
 pub async fn renew(pool: &Pool, after: WidgetId) -> Result<Option<WidgetId>, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_catalogue().await?;
     let outdated = store::lock_outdated(&mut transaction, EDITION, after, BATCH).await?;
     for widget in &outdated {
         match write(&mut transaction, *widget).await {

@@ -45,7 +45,7 @@ fn codes(codes: &[String]) -> String {
 ///
 /// Why nothing was changed.
 pub async fn hand_over(pool: &Pool, code: &WidgetCode, caller: Owner, to: Owner) -> Result<(), HandOverError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(caller.account).await?;
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(HandOverError::NotOwner)?;
     if let Some(client) = widget.client_uuid {

@@ -17,6 +17,7 @@ use crate::catalogue::listing::terms::{LOCATION, words};
 use crate::catalogue::widget::Visibility;
 use crate::http::caller::User;
 use crate::http::hal::{self, PartLinks, SelfLink};
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::route::{Call, NoBody};
@@ -129,7 +130,7 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let filter = filter(&query)?;
     let sort = choice(&query, "sort", str::parse)?.unwrap_or(Sort::Newest);
     let most = call.shared.config.limits.page_size;
-    let limit = query.capped("limit", DEFAULT_LIMIT.min(most), most)?;
+    let size = PageSize::new(query.capped("limit", DEFAULT_LIMIT.min(most), most)?);
     let list = List { caller: &call.who.0, filter: &filter, sort };
     let after = match query.get("cursor")? {
         None => Position::start(sort),
@@ -137,16 +138,12 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
             Problem::Malformed("The parameter `cursor` is none of this list; begin without it".to_owned())
         })?,
     };
-    // One more than the page holds tells whether the list goes on.
-    let count = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut found = if filter.is_empty_handed() {
+    let found = if filter.is_empty_handed() {
         Vec::new()
     } else {
-        store::page(&call.shared.pool, &call.who.0, &filter, sort, &after, count).await?
+        store::page(&call.shared.pool, &call.who.0, &filter, sort, &after, size.wanted()).await?
     };
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let goes_on = found.len() > wanted;
-    found.truncate(wanted);
+    let (found, goes_on) = size.cut(found);
     let view = View::of(&call);
     let next = found.last().filter(|_| goes_on).map(|(last, _)| list.cursor(last));
     let links = PartLinks::new(

@@ -187,7 +187,7 @@ pub async fn page(
         .bind(filter.visibility.map(|visibility| visibility == Visibility::Public))
         .bind(filter.is_wide())
         .bind(public)
-        .fetch_all(pool)
+        .fetch_all(&mut *pool.begin_for(caller.account).await?)
         .await?;
     rows.iter()
         .map(|row| {
@@ -208,7 +208,7 @@ pub async fn find(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<Opt
         .bind(caller.account.get())
         .bind(caller.user.get())
         .bind(code.as_str())
-        .fetch_optional(pool)
+        .fetch_optional(&mut *pool.begin_for(caller.account).await?)
         .await?;
     row.as_ref().map(entry).transpose()
 }

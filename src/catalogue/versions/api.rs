@@ -19,12 +19,13 @@ use crate::database::Failure;
 use crate::http::caller::{Publisher, User};
 use crate::http::hal;
 use crate::http::json::{self, Document, Kind};
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::http::violation::{Expected, FieldError, Violation};
 
 /// Versions on a page.
-const PAGE: i64 = 100;
+const PAGE: PageSize = PageSize::new(100);
 
 /// A version.
 #[derive(Debug, Serialize, ToSchema)]
@@ -131,12 +132,10 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     {
         return Err(Problem::Malformed("The parameter `after` names no version of this widget".to_owned()));
     }
-    let mut found = store::list(&call.shared.pool, widget, after.as_ref(), PAGE + 1).await?;
-    let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
-    let more = found.len() > page;
-    found.truncate(page);
+    let (found, more) = PAGE.cut(store::list(&call.shared.pool, widget, after.as_ref(), PAGE.wanted()).await?);
     let next = found.last().filter(|_| more).map(|last| last.version.to_string());
-    let deprecated = deprecation::find(&call.shared.pool, widget).await?.map(DeprecationBody::from);
+    let deprecated =
+        deprecation::find(&mut *call.shared.pool.catalogue().await?, widget).await?.map(DeprecationBody::from);
     let versions = found.iter().map(VersionBody::from).collect();
     hal::json(HttpResponse::Ok(), &VersionsBody { deprecated, versions, next })
 }

@@ -56,7 +56,7 @@ pub async fn change(
     caller: Owner,
     choice: &Choice,
 ) -> Result<Option<Version>, ChangeError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_for(caller.account).await?;
     let found = catalogue::lock(&mut transaction, code).await?;
     let Some(Registered { id, current_version, is_pinned, .. }) = found.filter(|found| found.owner == caller) else {
         return Err(ChangeError::NotOwner);

@@ -108,7 +108,7 @@ pub async fn list(
     .bind(widget.0)
     .bind(after.map(Version::as_str))
     .bind(count)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.catalogue().await?)
     .await?;
     rows.iter().map(released).collect()
 }
@@ -122,7 +122,7 @@ pub async fn archive_digest(pool: &Pool, widget: WidgetId, version: &Version) ->
     let row = sqlx::query("SELECT archive_sha256 AS sha256 FROM widget_versions WHERE widget_id = $1 AND version = $2")
         .bind(widget.0)
         .bind(version.as_str())
-        .fetch_optional(pool)
+        .fetch_optional(&mut *pool.catalogue().await?)
         .await?;
     row.map(|row| digest(&row, "widget_versions", version.as_str())).transpose()
 }
@@ -141,7 +141,7 @@ pub async fn find(pool: &Pool, widget: WidgetId, version: &Version) -> Result<Op
     ))
     .bind(widget.0)
     .bind(version.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.catalogue().await?)
     .await?;
     row.map(|row| {
         Ok(Detail { released: released(&row)?, manifest: row.try_get("manifest")?, findings: row.try_get("findings")? })
@@ -161,7 +161,7 @@ pub async fn files(pool: &Pool, widget: WidgetId, version: &Version) -> Result<V
     )
     .bind(widget.0)
     .bind(version.as_str())
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.catalogue().await?)
     .await?;
     rows.iter()
         .map(|row| {

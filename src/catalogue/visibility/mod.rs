@@ -73,7 +73,7 @@ pub(super) fn accounts_have(count: i64, noun: &str) -> String {
 ///
 /// Why nothing was changed.
 pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visibility) -> Result<(), VisibilityError> {
-    let mut transaction = pool.begin().await.map_err(Failure::from)?;
+    let mut transaction = pool.begin_across_accounts().await?;
     let found = store::lock_against_installs(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(VisibilityError::NotOwner)?;
     if wanted == Visibility::Private {

@@ -118,7 +118,7 @@ pub async fn asked(pool: &Pool, user: Owner, code: &WidgetCode) -> Result<Option
     .bind(user.account.get())
     .bind(user.user.get())
     .bind(code.as_str())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(user.account).await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let sight: &str = row.try_get("sight")?;
@@ -164,7 +164,7 @@ async fn visible(
         .bind(caller.map(|caller| caller.account.get()))
         .bind(caller.map(|caller| caller.user.get()))
         .bind(code.as_str())
-        .fetch_optional(pool)
+        .fetch_optional(&mut *pool.begin_for_caller(caller.map(|caller| caller.account)).await?)
         .await?;
     row.map(|row| Ok((WidgetId(row.try_get("id")?), row.try_get("current_version")?))).transpose()
 }

@@ -15,7 +15,7 @@ use crate::database::{Connection, Failure, Pool};
 use crate::delivery::lease::Leased;
 use crate::delivery::worker::{CallMessage, Calls, Promise};
 use crate::integrations;
-use crate::outgoing::{Policy, Target};
+use crate::outgoing::Target;
 use crate::sources::{Clock, Identifiers};
 
 /// How long the token of a call is good for: a widget may hand it on to a queue of its own.
@@ -26,8 +26,6 @@ const LIFETIME: Duration = Duration::from_mins(10);
 pub struct WidgetCalls {
     /// The database.
     pub pool: Pool,
-    /// Which addresses are called.
-    pub policy: Policy,
     /// The time that tokens name.
     pub clock: Clock,
     /// Their ids.
@@ -35,13 +33,13 @@ pub struct WidgetCalls {
 }
 
 impl Calls for WidgetCalls {
-    fn message<'a>(&'a self, leased: &'a Leased) -> Promise<'a, CallMessage> {
+    fn message<'a>(&'a self, leased: &'a Leased, target: &'a Target) -> Promise<'a, CallMessage> {
         Box::pin(async move {
             let id = ContinueId(leased.subject);
             let Some(ordered) = store::ordered_call(&self.pool, leased.lease.account, id).await? else {
                 return Ok(CallMessage::Unwanted);
             };
-            Ok(match self.write(leased, &ordered).await? {
+            Ok(match self.write(leased, target, &ordered).await? {
                 Ok(body) => CallMessage::Send { content_type: ordered.encoding.content_type(), body },
                 Err(why) => CallMessage::Impossible(why),
             })
@@ -60,11 +58,12 @@ impl Calls for WidgetCalls {
 
 impl WidgetCalls {
     /// The body of a call, with a token of its own; a sentence when it cannot be made.
-    async fn write(&self, leased: &Leased, ordered: &Ordered) -> Result<Result<Vec<u8>, String>, Failure> {
-        let target = match Target::parse(&ordered.url, &self.policy) {
-            Ok(target) => target,
-            Err(refused) => return Ok(Err(refused.to_string())),
-        };
+    async fn write(
+        &self,
+        leased: &Leased,
+        target: &Target,
+        ordered: &Ordered,
+    ) -> Result<Result<Vec<u8>, String>, Failure> {
         let Some(client) = ordered.client else {
             return Ok(Err("the widget has no integration any more".to_owned()));
         };

@@ -20,13 +20,13 @@ pub struct Ordered {
     pub entity_id: i64,
     /// The service's own address when the bot began to wait.
     pub origin: String,
-    /// Where to.
-    pub url: String,
     /// How it is written.
     pub encoding: Encoding,
     /// The widget's integration.
     pub client: Option<Uuid>,
     data: Option<Vec<u8>>,
+    /// The row, for errors.
+    record: String,
 }
 
 impl Ordered {
@@ -39,7 +39,7 @@ impl Ordered {
         let parse = |bytes| serde_json::from_slice(bytes);
         self.data.as_deref().map(parse).transpose().map_err(|why| Failure::Corrupt {
             table: "continuations",
-            row: self.url.clone(),
+            row: self.record.clone(),
             why: format!("request_data: {why}"),
         })
     }
@@ -58,7 +58,7 @@ pub async fn may_order(pool: &Pool, account: AccountId, widget: WidgetId) -> Res
     )
     .bind(account.get())
     .bind(widget.0)
-    .fetch_one(pool)
+    .fetch_one(&mut *pool.begin_for(account).await?)
     .await?)
 }
 
@@ -69,25 +69,26 @@ pub async fn may_order(pool: &Pool, account: AccountId, widget: WidgetId) -> Res
 /// When the database fails.
 pub async fn ordered_call(pool: &Pool, account: AccountId, id: ContinueId) -> Result<Option<Ordered>, Failure> {
     let row = sqlx::query(
-        "SELECT c.bot_type, c.bot_id, c.entity_type, c.entity_id, c.origin, c.request_url, c.request_data, c.request_encoding, w.client_uuid \
+        "SELECT c.bot_type, c.bot_id, c.entity_type, c.entity_id, c.origin, c.request_data, c.request_encoding, w.client_uuid \
          FROM continuations c JOIN widgets w ON w.id = c.widget_id \
          WHERE c.account_id = $1 AND c.id = $2 AND c.state = 'waiting' AND c.expires_at > now() AND c.request_url IS NOT NULL",
     )
     .bind(account.get())
     .bind(id.0)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let corrupt = |why: String| Failure::Corrupt { table: "continuations", row: format!("{account}, {id}"), why };
+    let record = format!("{account}, {id}");
+    let corrupt = |why: String| Failure::Corrupt { table: "continuations", row: record.clone(), why };
     let (kind, encoding): (&str, &str) = (row.try_get("bot_type")?, row.try_get("request_encoding")?);
     Ok(Some(Ordered {
         bot: Bot { kind: kind.parse().map_err(corrupt)?, id: row.try_get("bot_id")? },
         entity_type: row.try_get("entity_type")?,
         entity_id: row.try_get("entity_id")?,
         origin: row.try_get("origin")?,
-        url: row.try_get("request_url")?,
         encoding: encoding.parse().map_err(corrupt)?,
         client: row.try_get("client_uuid")?,
         data: row.try_get("request_data")?,
+        record,
     }))
 }

@@ -40,8 +40,8 @@ pub(crate) async fn fail(call: Call<BotParty, Json<Usual>>) -> Result<HttpRespon
     let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
     let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let reason = members.required("reason", |value| members::text(value, REASON));
-    members.finish(Some(())).map_err(Problem::Invalid)?;
-    if !close::fail_alone(&call.shared.pool, &call.who.0, id, &reason.unwrap_or_default()).await? {
+    let reason = members.finish(reason).map_err(Problem::Invalid)?;
+    if !close::fail_alone(&call.shared.pool, &call.who.0, id, &reason).await? {
         return Err(Problem::NoContinuation);
     }
     call.shared.bell.ring();
@@ -98,8 +98,8 @@ pub(crate) async fn extend(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRes
     let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
     let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let seconds = members.required("timeout_seconds", |value| members::whole(value, 1, MOST_TIMEOUT));
-    members.finish(Some(())).map_err(Problem::Invalid)?;
-    let extended = store::extend(&call.shared.pool, call.who.0.account, id, seconds.unwrap_or(MOST_TIMEOUT)).await?;
+    let seconds = members.finish(seconds).map_err(Problem::Invalid)?;
+    let extended = store::extend(&call.shared.pool, call.who.0.account, id, seconds).await?;
     let expires_at = extended.ok_or(Problem::NoContinuation)?;
     hal::json(HttpResponse::Ok(), &ExtendedBody { expires_at })
 }

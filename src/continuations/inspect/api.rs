@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{self as inspector, Filter};
+use crate::auth::decimal_id;
 use crate::continuations::api::RecordBody;
 use crate::continuations::store::{self, Continuation};
 use crate::continuations::{BotType, ContinueId, State, placeholders};
@@ -13,13 +14,14 @@ use crate::http::caller::BotEngine;
 use crate::http::hal;
 use crate::http::json;
 use crate::http::members::Members;
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::http::violation::{Expected, FieldError, Violation};
 
-/// Records on a page by default and at most.
-const PAGE: (u64, u64) = (50, 250);
+/// Records on a page by default.
+const DEFAULT_LIMIT: u64 = 50;
 /// Seconds that a record can be old.
 const OLDEST: u64 = 366 * 86_400;
 /// Characters of a text that is filled in.
@@ -55,13 +57,10 @@ pub struct SummariesBody {
 pub(crate) async fn list(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, Problem> {
     let query = call.query();
     let filter = filter(&query)?;
-    let limit = query.capped("limit", PAGE.0, PAGE.1)?;
-    let wanted = i64::try_from(limit).unwrap_or_default();
-    let mut found = inspector::list(&call.shared.pool, call.who.0.account, &filter, wanted + 1).await?;
-    let more = found.len() > usize::try_from(limit).unwrap_or_default();
-    if more {
-        found.pop();
-    }
+    let most = call.shared.config.limits.page_size;
+    let size = PageSize::new(query.capped("limit", DEFAULT_LIMIT.min(most), most)?);
+    let found = inspector::list(&call.shared.pool, call.who.0.account, &filter, size.wanted()).await?;
+    let (found, more) = size.cut(found);
     let continuations: Vec<_> = found.into_iter().map(RecordBody::from).collect();
     let next = continuations.last().filter(|_| more).map(|last| last.continue_id);
     hal::json(HttpResponse::Ok(), &SummariesBody { continuations, next })
@@ -71,20 +70,20 @@ fn filter(query: &Query) -> Result<Filter, Problem> {
     let positive = |name: &str| {
         let number = query.get(name)?.map(|text| {
             let wrong = || Problem::Malformed(format!("The parameter `{name}` must be a positive number"));
-            ContinueId::of_path(text).ok_or_else(wrong)
+            decimal_id(text).ok_or_else(wrong)
         });
         number.transpose()
     };
     Ok(Filter {
         state: choice(query, "state")?,
         bot_type: choice(query, "bot_type")?,
-        bot_id: positive("bot_id")?.map(|id| id.0),
+        bot_id: positive("bot_id")?,
         widget: choice(query, "widget")?,
         older_than: match query.get("older_than")? {
             Some(_) => i64::try_from(query.positive("older_than", 1, OLDEST)?).ok(),
             None => None,
         },
-        before: positive("before")?,
+        before: positive("before")?.map(ContinueId),
     })
 }
 
@@ -138,8 +137,7 @@ pub(crate) async fn render(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRes
         Some(text) if text.chars().count() > TEXT => Err(Violation::TooLong(TEXT)),
         Some(text) => Ok(text),
     });
-    members.finish(Some(())).map_err(Problem::Invalid)?;
-    let text = text.unwrap_or_default();
+    let text = members.finish(text).map_err(Problem::Invalid)?;
     if text.matches("{{").count() > PLACEHOLDERS {
         return Err(Problem::Invalid(vec![FieldError::new("text", Violation::TooMany(PLACEHOLDERS))]));
     }

@@ -46,7 +46,7 @@ pub async fn list(pool: &Pool, account: AccountId, filter: &Filter, limit: i64) 
     .bind(filter.widget.as_ref().map(WidgetCode::as_str))
     .bind(filter.older_than)
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(account).await?)
     .await?;
     rows.iter().map(continuation).collect()
 }

@@ -11,11 +11,12 @@ use crate::delivery::replay::store as replays;
 use crate::delivery::{DeliveryId, State, Way};
 use crate::http::caller::BotEngine;
 use crate::http::hal;
+use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
 
-/// Deliveries on a page by default and at most.
-const PAGE: (u64, u64) = (50, 250);
+/// Deliveries on a page by default.
+const DEFAULT_LIMIT: u64 = 50;
 /// Tries that are shown of one delivery.
 const SHOWN_ATTEMPTS: i64 = 100;
 
@@ -95,18 +96,15 @@ pub(crate) async fn list(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, 
     let query = call.query();
     let state = query.get("state")?.unwrap_or("dead").parse::<State>();
     let state = state.map_err(|why| Problem::Malformed(format!("The parameter `state` is wrong: {why}")))?;
-    let limit = query.capped("limit", PAGE.0, PAGE.1)?;
+    let most = call.shared.config.limits.page_size;
+    let size = PageSize::new(query.capped("limit", DEFAULT_LIMIT.min(most), most)?);
     let before = query.get("before")?.map(|text| {
         let wrong = || Problem::Malformed("The parameter `before` must be the id of a delivery".to_owned());
         DeliveryId::of_path(text).ok_or_else(wrong)
     });
     let account = call.who.0.account;
-    let wanted = i64::try_from(limit).unwrap_or_default();
-    let mut found = history::list(&call.shared.pool, account, state, before.transpose()?, wanted + 1).await?;
-    let more = found.len() > usize::try_from(limit).unwrap_or_default();
-    if more {
-        found.pop();
-    }
+    let found = history::list(&call.shared.pool, account, state, before.transpose()?, size.wanted()).await?;
+    let (found, more) = size.cut(found);
     let deliveries: Vec<_> = found.into_iter().map(|delivery| DeliveryBody::of(account, delivery)).collect();
     let next = deliveries.last().filter(|_| more).map(|last| last.id);
     hal::json(HttpResponse::Ok(), &DeliveriesBody { deliveries, next })

@@ -5,7 +5,7 @@ pub mod store;
 
 use std::time::Duration;
 
-use crate::background::Stop;
+use crate::background::{Stop, in_batches};
 use crate::database::Pool;
 
 /// Deliveries that are removed in one transaction.
@@ -24,18 +24,6 @@ pub struct Retention {
 }
 
 /// Removes deliveries that were kept long enough, in small batches, until it is asked to stop.
-pub async fn remove_old(pool: Pool, retention: Retention, mut stop: Stop) {
-    loop {
-        let removed = store::remove_old(&pool, retention, BATCH).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "old deliveries cannot be removed now");
-            0
-        });
-        if removed > 0 {
-            tracing::debug!(removed, "old deliveries were removed");
-        }
-        let pause = if i64::try_from(removed) == Ok(BATCH) { Duration::ZERO } else { PAUSE };
-        if stop.within(pause).await {
-            return;
-        }
-    }
+pub async fn remove_old(pool: Pool, retention: Retention, stop: Stop) {
+    in_batches("old deliveries", BATCH, PAUSE, stop, |most| store::remove_old(&pool, retention, most)).await;
 }

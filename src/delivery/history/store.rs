@@ -107,7 +107,7 @@ pub async fn list(
     .bind(state.as_str())
     .bind(before.map_or(i64::MAX, |id| id.0))
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(account).await?)
     .await?;
     rows.iter().map(delivery).collect()
 }
@@ -125,7 +125,7 @@ pub async fn find(pool: &Pool, account: AccountId, id: DeliveryId) -> Result<Opt
     ))
     .bind(account.get())
     .bind(id.0)
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.as_ref().map(delivery).transpose()
 }
@@ -151,7 +151,7 @@ pub async fn of_subject(
     .bind(subject)
     .bind(kinds)
     .bind(most)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(account).await?)
     .await?;
     rows.iter().map(delivery).collect()
 }
@@ -169,7 +169,7 @@ pub async fn attempts(pool: &Pool, account: AccountId, id: DeliveryId, most: i64
     .bind(account.get())
     .bind(id.0)
     .bind(most)
-    .fetch_all(pool)
+    .fetch_all(&mut *pool.begin_for(account).await?)
     .await?;
     let attempt = |row: &PgRow| {
         Ok(Attempt {
@@ -192,6 +192,7 @@ pub async fn attempts(pool: &Pool, account: AccountId, id: DeliveryId, most: i64
 ///
 /// When the database fails.
 pub async fn remove_old(pool: &Pool, retention: Retention, batch: i64) -> Result<u64, Failure> {
+    let mut transaction = pool.begin_across_accounts().await?;
     let done = sqlx::query(
         "WITH old AS ( \
            SELECT account_id, id, way, lane FROM deliveries WHERE closed_at <= now() - make_interval(secs => least($1, $2)) \
@@ -208,7 +209,8 @@ pub async fn remove_old(pool: &Pool, retention: Retention, batch: i64) -> Result
     .bind(retention.delivered.as_secs_f64())
     .bind(retention.dead.as_secs_f64())
     .bind(batch)
-    .execute(pool)
+    .execute(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected())
 }

@@ -14,7 +14,7 @@ use crate::delivery::{DeliveryId, Way};
 ///
 /// When the database fails.
 pub async fn replay(pool: &Pool, account: AccountId, id: DeliveryId) -> Result<bool, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_for(account).await?;
     let Some((way, lane)) = lock_lane_of_dead(&mut transaction, account, id).await? else { return Ok(false) };
     let revived = revive(&mut transaction, account, id, way).await?;
     settle_lane(&mut transaction, account, way, &lane, false).await?;

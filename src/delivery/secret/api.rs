@@ -11,14 +11,9 @@ use super::WebhookSecret;
 use super::store;
 use crate::http::caller::BotEngine;
 use crate::http::hal;
-use crate::http::members::{self, Members};
+use crate::http::members;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, NoBody, Usual};
-
-/// Seconds for which the secret before stays in force when the caller does not say: a day.
-const KEEP: i64 = 86_400;
-/// Seconds for which it stays in force at most: thirty days.
-const KEEP_LONGEST: i64 = 30 * KEEP;
 
 /// How to replace the secret.
 #[derive(Debug, ToSchema)]
@@ -65,13 +60,8 @@ pub struct SecretBody {
     ),
 )]
 pub(crate) async fn replace(call: Call<BotEngine, Json<Usual>>) -> Result<HttpResponse, Problem> {
-    let mut keep = None;
-    if call.body.document.is_some() {
-        let mut members = Members::of(call.body.document.as_ref()).map_err(Problem::Invalid)?;
-        keep = members.optional("keep_old_seconds", |value| members::whole(value, 0, KEEP_LONGEST));
-        members.finish(Some(())).map_err(Problem::Invalid)?;
-    }
-    let keep = Duration::from_secs(keep.unwrap_or(KEEP).unsigned_abs());
+    let keep = members::keep_old_seconds(call.body.document.as_ref()).map_err(Problem::Invalid)?;
+    let keep = Duration::from_secs(keep.unsigned_abs());
     let secret = WebhookSecret::generate(&call.shared.ids);
     let validity = store::replace(&call.shared.pool, call.who.0.account, &secret, keep).await?;
     let body = NewSecretBody {

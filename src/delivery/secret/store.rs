@@ -29,6 +29,7 @@ pub async fn replace(
     secret: &WebhookSecret,
     keep: Duration,
 ) -> Result<Validity, Failure> {
+    let mut transaction = pool.begin_for(account).await?;
     let row = sqlx::query(
         "INSERT INTO webhook_secrets AS s (account_id, secret) VALUES ($1, $2) \
          ON CONFLICT ON CONSTRAINT webhook_secrets_pkey DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at, \
@@ -39,8 +40,9 @@ pub async fn replace(
     .bind(account.get())
     .bind(secret.bytes())
     .bind(keep.as_secs_f64())
-    .fetch_one(pool)
+    .fetch_one(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     Ok(Validity { created_at: row.try_get("created_at")?, previous_until: row.try_get("previous_until")? })
 }
 
@@ -55,7 +57,7 @@ pub async fn validity(pool: &Pool, account: AccountId) -> Result<Option<Validity
          FROM webhook_secrets WHERE account_id = $1",
     )
     .bind(account.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     row.map(|row| {
         Ok(Validity { created_at: row.try_get("created_at")?, previous_until: row.try_get("previous_until")? })
@@ -73,7 +75,7 @@ pub async fn in_force(pool: &Pool, account: AccountId) -> Result<Option<Secrets>
         "SELECT secret, CASE WHEN previous_until > now() THEN previous END AS previous FROM webhook_secrets WHERE account_id = $1",
     )
     .bind(account.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let previous: Option<Vec<u8>> = row.try_get("previous")?;

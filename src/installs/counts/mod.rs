@@ -23,7 +23,7 @@ const BATCH: i64 = 500;
 ///
 /// When the database fails; then nothing was counted.
 pub async fn fold(pool: &Pool) -> Result<usize, Failure> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_across_accounts().await?;
     store::wait_for_turn(&mut transaction).await?;
     let changes = store::take(&mut transaction, BATCH).await?;
     let mut sums: BTreeMap<WidgetId, i64> = BTreeMap::new();
