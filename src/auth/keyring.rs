@@ -215,13 +215,12 @@ impl Keyring {
         // Every key was tried on a token that names none.
         let Some(kid) = header.kid else { return false };
         let has = |keys: &Keys| keys.verifier.has(&kid, self.clock.unix());
+        // Somebody else may have brought it while this token was checked, or while we waited for them.
         if has(&self.keys()) {
-            return false;
-        }
-        if self.reload_if_changed() && has(&self.keys()) {
             return true;
         }
-        self.ask().await && has(&self.keys())
+        self.reload_if_changed();
+        has(&self.keys()) || self.ask().await && has(&self.keys())
     }
 
     /// Has the sets fetched, and waits for it; `false` when that was done within the last minute.

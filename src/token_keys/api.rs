@@ -1,7 +1,7 @@
 //! `GET /.well-known/jwks.json`: our own public keys.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 
 use crate::http::caller::Anyone;
 use crate::http::hal;
@@ -17,7 +17,7 @@ const KEPT: &str = "public, max-age=300";
     responses((status = 200, description = "A JSON Web Key Set (RFC 7517)", body = Object)),
 )]
 pub(crate) async fn show(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::CACHE_CONTROL, KEPT));
-    hal::json(response, &call.shared.keyring.public())
+    let mut response = hal::json(HttpResponse::Ok(), &call.shared.keyring.public())?;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(KEPT));
+    Ok(response)
 }
