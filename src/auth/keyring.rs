@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jsonwebtoken::decode_header;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::jwks::{PublicKey, PublicKeySet};
@@ -23,6 +23,9 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_mins(1);
 
 /// Time that a token with an unknown key waits for a fetch.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tokens that wait for a fetch at once.
+const MOST_WAITING: usize = 32;
 
 /// Seconds that fetched keys count without being fetched again: a day.
 const STALE: i64 = 24 * 60 * 60;
@@ -58,6 +61,7 @@ pub struct Keyring {
     state: Mutex<State>,
     failed: AtomicBool,
     questions: Mutex<Questions>,
+    waiting: Semaphore,
     asked: watch::Sender<()>,
     answered: watch::Sender<()>,
 }
@@ -117,6 +121,7 @@ impl Keyring {
             state: Mutex::new(state),
             failed: AtomicBool::new(false),
             questions: Mutex::default(),
+            waiting: Semaphore::new(MOST_WAITING),
             asked: watch::Sender::new(()),
             answered: watch::Sender::new(()),
         })
@@ -225,6 +230,8 @@ impl Keyring {
 
     /// Has the sets fetched, and waits for it; `false` when that was done within the last minute.
     async fn ask(&self) -> bool {
+        // However slow the others are, strangers with made-up keys hold few requests back.
+        let Ok(_place) = self.waiting.try_acquire() else { return false };
         let mut answered = self.answered.subscribe();
         {
             let mut questions = lock(&self.questions);

@@ -93,10 +93,14 @@ pub(crate) async fn access_token(call: Call<Anyone, Fields>) -> Result<HttpRespo
         Grant::RefreshToken(Some(token)) => refresh(shared, &mut transaction, client, token, &secrets).await?,
         Grant::RefreshToken(None) => Err(GrantError::RefreshToken),
     };
+    // Signed before the end of the transaction: a revocation that waits for it is about this token, too.
+    let given = match given {
+        Ok((family, next)) => Ok((issue(shared, &family)?, next)),
+        Err(refused) => Err(refused),
+    };
     // Also when it is refused: then a family may have ended.
     transaction.commit().await.map_err(Failure::from)?;
-    let (family, refresh_token) = given.map_err(Problem::Grant)?;
-    let access_token = issue(shared, &family)?;
+    let (access_token, refresh_token) = given.map_err(Problem::Grant)?;
     let body = TokensBody {
         token_type: "Bearer",
         expires_in: ACCESS.as_secs(),

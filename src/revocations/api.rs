@@ -155,15 +155,10 @@ impl Wanted {
 pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let wanted = Wanted::check(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let account = overseen(&call, wanted.account)?;
-    let (shared, now) = (&call.shared, call.shared.clock.unix());
+    let shared = &call.shared;
     let mut transaction = shared.pool.begin_for(account).await?;
-    let revoked = Revoked {
-        revocation: Revocation { account, subject: wanted.subject, issued_until: now, kept_until: now + kept() },
-        version: store::next_version(&mut transaction).await?,
-        reason: wanted.reason,
-        by: Owner { account: call.who.0.account, user: call.who.0.user },
-    };
-    match &revoked.revocation.subject {
+    let version = store::next_version(&mut transaction).await?;
+    match &wanted.subject {
         Subject::Token(_) if store::tokens(&mut transaction, account, MOST_TOKENS).await? >= MOST_TOKENS => {
             let full =
                 format!("{MOST_TOKENS} single tokens of the account are revoked already; revoke those of a user");
@@ -173,6 +168,14 @@ pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResp
         Subject::User(user) => oauth::store::end_of_user(&mut transaction, account, *user).await?,
         Subject::Client(client) => oauth::store::end_of_client(&mut transaction, account, *client).await?,
     }
+    // Only now: whoever was just exchanging a refresh token has signed the new token before we got so far.
+    let now = shared.clock.unix();
+    let revoked = Revoked {
+        revocation: Revocation { account, subject: wanted.subject, issued_until: now, kept_until: now + kept() },
+        version,
+        reason: wanted.reason,
+        by: Owner { account: call.who.0.account, user: call.who.0.user },
+    };
     store::write(&mut transaction, &revoked).await?;
     transaction.commit().await.map_err(Failure::from)?;
     // Should this not come about, the next look at the database does the same.
