@@ -15,11 +15,15 @@ def without_json(send):
     """This release gives `json=` to every method of httpx, also to get() and delete(), which have no such parameter and raise
     TypeError. Its value is always None there, so nothing that would be sent is lost."""
 
-    def call(url, json=None, **kwargs):
+    def call(session, url, json=None, **kwargs):
         assert json is None, json
-        return send(url, **kwargs)
+        return send(session, url, **kwargs)
 
     return call
+
+
+# Of the class, because the client makes a new session when it has got a new token.
+httpx.Client.get, httpx.Client.delete = without_json(httpx.Client.get), without_json(httpx.Client.delete)
 
 
 class Session:
@@ -36,9 +40,7 @@ class Session:
         self.amo.max_retries = 0
         if language:
             self.amo.update_session_params({"Accept-Language": language})
-        session = self.amo._session
-        assert isinstance(session, httpx.Client)
-        session.get, session.delete = without_json(session.get), without_json(session.delete)
+        assert isinstance(self.amo._session, httpx.Client)
 
     def pages(self, limit):
         pages = [self.amo.get_widgets(page=1, limit=limit)]
@@ -97,7 +99,6 @@ class Wrapper(Cases):
             token_store=lambda access, refresh: stored.append((access, refresh)),
             **client,
         )
-        amo._session.get = without_json(amo._session.get)
         equal(len(amo.get_widgets(page=1, limit=2)["_embedded"]["widgets"]), 2)
         equal(len(stored), 1)
         amo.get_widgets(page=1, limit=2)
