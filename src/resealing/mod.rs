@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::audit::{self, Actor, Chain, Change};
 use crate::auth::AccountId;
 use crate::background::Stop;
-use crate::database::Pool;
+use crate::database::{Connection, Failure, Pool};
 use crate::delivery::secret;
 use crate::sealing::rotation::{self, Rotation, RotationError};
-use crate::sealing::{Fault, Sealing, store as keys};
+use crate::sealing::{Fault, KeyId, Sealing, Source, store as keys};
 use crate::{installs, integrations};
+
+/// What the audit log calls these keys.
+const ENCRYPTION: &str = "encryption";
 
 /// Rows that are looked for at a time.
 const BATCH: i64 = 200;
@@ -71,7 +75,7 @@ async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<us
 ///
 /// When there is no key to turn to, a value does not open, or the database fails. What was done stays done, and who comes next goes on.
 pub async fn rotate(pool: &Pool, sealing: &Sealing, reencrypt: bool) -> Result<Rotated, RotationError> {
-    let rotation = rotation::begin(pool, sealing, reencrypt).await?;
+    let rotation = rotation::begin(pool, sealing, reencrypt, note_rotation).await?;
     let rewrapped = rotation::rewrap(pool, sealing, &rotation).await?;
     let mut accounts = 0;
     if rotation.reencrypts {
@@ -152,4 +156,22 @@ fn counted(done: Result<(), Fault>) -> Result<usize, Fault> {
         }
         Err(fault) => Err(fault),
     }
+}
+
+async fn note_rotation(connection: &mut Connection, key: &KeyId) -> Result<(), Failure> {
+    let change = Change::KeyRotated { ring: ENCRYPTION, key: key.as_str() };
+    audit::record(connection, Chain::Registry, &Actor::command_line(), &change).await
+}
+
+/// Gives up a key-encryption key that nothing needs, and writes that into the audit log.
+///
+/// # Errors
+///
+/// As [`rotation::remove`].
+pub async fn remove(pool: &Pool, source: &Source, key: &KeyId) -> Result<(), RotationError> {
+    let note = async |connection: &mut Connection, key: &KeyId| {
+        let change = Change::KeyRemoved { ring: ENCRYPTION, key: key.as_str() };
+        audit::record(connection, Chain::Registry, &Actor::command_line(), &change).await
+    };
+    rotation::remove(pool, source, key, note).await
 }
