@@ -11,10 +11,10 @@ use actix_web::{App as ActixApp, HttpServer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
+use crate::auth::{KeyError, Keyring, KeyringError, SigningKey, SigningKeyError};
 use crate::background::Background;
 use crate::catalogue::{changes, listing};
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::continuations::calls::WidgetCalls;
 use crate::continuations::sweep;
 use crate::data_dir::{DataDir, DataDirError};
@@ -27,9 +27,14 @@ use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
 use crate::installs::counts;
 use crate::monitoring;
+use crate::oauth;
 use crate::outgoing::{Client, ClientError};
+use crate::resealing;
+use crate::revocations;
 use crate::routes;
+use crate::sealing::{self, Sealing};
 use crate::sources::{Clock, Identifiers, Secrets};
+use crate::token_keys::{self, Remote, RemoteError};
 use crate::v4::snapshot::Live;
 
 /// Seconds that requests have to end when the service stops.
@@ -50,6 +55,15 @@ pub enum AppError {
     /// A verification key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The encryption keys cannot be used.
+    #[error(transparent)]
+    Sealing(#[from] sealing::StartError),
+    /// A key set cannot be fetched by any means.
+    #[error(transparent)]
+    KeySet(#[from] RemoteError),
+    /// The revoked tokens cannot be read.
+    #[error("cannot read which tokens are revoked: {0}")]
+    Revocations(#[source] Failure),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another address with --listen")]
     Listen {
@@ -84,8 +98,6 @@ pub struct App {
     pub shared: Arc<Shared>,
     /// The catalogue in memory.
     pub catalogue: Arc<Live>,
-    /// The key that signs tokens.
-    pub signing_key: SigningKey,
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
     background: Background,
@@ -115,21 +127,38 @@ impl App {
     /// Why it does not start; then nothing is left running.
     pub async fn start(config: Config, clock: Clock, ids: Identifiers, secrets: Secrets) -> Result<Self, AppError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let signing_key = match &config.signing_key {
-            // A key that was named must be there: another one in its place would refuse every token.
-            Some(path) => SigningKey::load(path)?,
-            None => SigningKey::load_or_create(&signing_key_path(&data_dir))?,
-        };
-        let verifier = Verifier::new(config.issuer.clone(), signing_key.verification_key(), &config.verification_keys)?;
+        let keyring = Arc::new(open_keys(&config, &data_dir, clock.clone())?);
+        let remote = Arc::new(Remote::new(keyring.clone(), config.outgoing)?);
+        let is_embedded = matches!(config.database, Database::Embedded { .. });
+        let encryption = sealing::Source::of(config.encryption_keys.as_ref(), is_embedded, || Ok(data_dir.keys_dir()))?;
+        let ring = encryption.load_or_create(&secrets).map_err(sealing::StartError::from)?;
         // A port that is taken is told before a database is started.
         let listen = |source| AppError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let Connected { pool, hints, cluster } = database::connect(&config, &data_dir).await?;
-        let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids, secrets, address));
-        let catalogue =
-            Live::start(shared.pool.clone(), shared.catalogue_writes.clone(), shared.config.default_locale.clone());
-        let catalogue = Arc::new(catalogue.await.map_err(AppError::Catalogue)?);
+        let ready = async {
+            let sealing = Sealing::start(pool.clone(), encryption, ring, secrets.clone(), clock.clone()).await?;
+            let shared =
+                Arc::new(Shared::new(config, (pool.clone(), sealing), keyring, clock.clone(), ids, secrets, address));
+            // From the first request on.
+            revocations::Polling::default().poll(&shared).await.map_err(AppError::Revocations)?;
+            let catalogue =
+                Live::start(pool.clone(), shared.catalogue_writes.clone(), shared.config.default_locale.clone());
+            Ok((shared, Arc::new(catalogue.await.map_err(AppError::Catalogue)?)))
+        };
+        let (shared, catalogue) = match ready.await {
+            Ok(started) => started,
+            Err(error) => {
+                pool.close().await;
+                if let Some(cluster) = cluster {
+                    cluster.stop().await?;
+                }
+                return Err(error);
+            }
+        };
+        // Sets that do not come keep nobody from starting: our own keys are there.
+        remote.fetch().await;
         let server = serve(listener, &shared, &catalogue).map_err(AppError::Server)?;
         let handle = server.handle();
         let mut background = work_beside(&shared)?;
@@ -138,12 +167,12 @@ impl App {
         if let Some(hints) = hints {
             hint_others(&mut background, &shared, hints);
         }
+        keep_tokens(&mut background, &shared, remote);
         let (stop_database, stopped) = watch::channel(false);
         Ok(Self {
             address,
             shared,
             catalogue,
-            signing_key,
             handle,
             server: actix_web::rt::spawn(server),
             background,
@@ -196,18 +225,48 @@ impl App {
     }
 }
 
+/// Reads the keys of tokens; makes the one that signs when nobody has named one.
+fn open_keys(config: &Config, data_dir: &DataDir, clock: Clock) -> Result<Keyring, AppError> {
+    // A key that was named must be there: another one in its place would refuse every token.
+    let path = config.signing_key.clone().unwrap_or_else(|| signing_key_path(data_dir));
+    if config.signing_key.is_none() {
+        SigningKey::load_or_create(&path)?;
+    }
+    Keyring::open(config.issuer.clone(), path, config.verification_keys.clone(), clock).map_err(|error| match error {
+        KeyringError::Signing(error) => AppError::SigningKey(error),
+        KeyringError::Verification(error) => AppError::Key(error),
+    })
+}
+
+/// Keeps what tokens are checked with as new as it must be.
+fn keep_tokens(background: &mut Background, shared: &Arc<Shared>, remote: Arc<Remote>) {
+    let keyring = shared.keyring.clone();
+    background.start("files of keys", move |stop| token_keys::watch(keyring.clone(), stop));
+    if !remote.is_empty() {
+        background.start("key sets of others", move |stop| remote.clone().keep(stop));
+    }
+    let with = shared.clone();
+    background.start("revoked tokens", move |stop| revocations::watch(with.clone(), stop));
+    let (pool, clock) = (shared.pool.clone(), shared.clock.clone());
+    background.start("old revocations", move |stop| revocations::remove_old(pool.clone(), clock.clone(), stop));
+    let pool = shared.pool.clone();
+    background.start("old refresh tokens", move |stop| oauth::remove_old(pool.clone(), stop));
+}
+
 /// What goes on beside the requests.
 fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     let mut background = Background::default();
     let config = &shared.config;
     let worker = Arc::new(Worker {
         pool: shared.pool.clone(),
+        sealing: shared.sealing.clone(),
         client: Client::new(config.outgoing)?,
         ids: shared.ids.clone(),
         clock: shared.clock.clone(),
         bell: shared.bell.clone(),
         calls: Arc::new(WidgetCalls {
             pool: shared.pool.clone(),
+            sealing: shared.sealing.clone(),
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
         }),
@@ -228,6 +287,8 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     background.start("old changes", move |stop| changes::remove_old(pool.clone(), stop));
     let pool = shared.pool.clone();
     background.start("listings are renewed", move |stop| listing::renew_all(pool.clone(), stop));
+    let (pool, sealing) = (shared.pool.clone(), shared.sealing.clone());
+    background.start("old rows are sealed", move |stop| resealing::seal_old(pool.clone(), sealing.clone(), stop));
     let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
     background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
     Ok(background)

@@ -25,6 +25,9 @@ pub struct HealthBody {
     version: &'static str,
 }
 
+/// How old what is known of revoked tokens may be. It is read every second.
+const OLDEST_REVOCATIONS: Duration = Duration::from_secs(30);
+
 const WELL: HealthBody = HealthBody { ok: true, version: env!("CARGO_PKG_VERSION") };
 
 /// Tells that the process answers.
@@ -36,7 +39,8 @@ pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Proble
     hal::json(HttpResponse::Ok(), &WELL)
 }
 
-/// Tells whether requests can be answered: the database answers, and the catalogue in memory follows it.
+/// Tells whether requests can be answered: the database answers, the catalogue in memory follows it, and what is known of revoked tokens
+/// is new.
 #[utoipa::path(
     get, path = "/registry/v1/health/ready", tag = "health", operation_id = "ready",
     responses(
@@ -47,6 +51,11 @@ pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Proble
 pub(crate) async fn ready(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {
     database::answers(&call.shared.pool).await?;
     if call.state::<Live>()?.age() > NOT_FOLLOWED {
+        return Err(Problem::DatabaseUnavailable);
+    }
+    let age = call.shared.revocations.age();
+    if age > OLDEST_REVOCATIONS {
+        tracing::warn!(age_s = age.as_secs(), "which tokens are revoked has not been read for too long");
         return Err(Problem::DatabaseUnavailable);
     }
     hal::json(HttpResponse::Ok(), &WELL)

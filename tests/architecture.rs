@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 400;
 
 /// What each part may import from this crate. A part that is not here fails the test: add it, and draw its arrows.
-const ARROWS: [(&str, &[&str]); 30] = [
+const ARROWS: [(&str, &[&str]); 36] = [
     ("sources", &[]),
     ("background", &["database"]),
     ("digest", &[]),
@@ -19,14 +19,16 @@ const ARROWS: [(&str, &[&str]); 30] = [
     ("auth", &["digest", "sources"]),
     ("config", &["archive", "auth", "data_dir", "http", "outgoing"]),
     ("database", &["auth", "config", "data_dir"]),
-    ("http", &["auth", "background", "config", "database", "digest", "metrics", "sources"]),
+    ("sealing", &["auth", "config", "data_dir", "database", "digest", "sources"]),
+    ("http", &["auth", "background", "config", "database", "digest", "metrics", "sealing", "sources"]),
+    ("audit", &["auth", "database", "digest", "http"]),
     ("blobs", &["archive", "database", "digest"]),
-    ("catalogue", &["archive", "auth", "background", "blobs", "database", "digest", "http"]),
+    ("catalogue", &["archive", "audit", "auth", "background", "blobs", "database", "digest", "http"]),
     ("files", &["archive", "auth", "blobs", "catalogue", "database", "digest", "http"]),
-    ("installs", &["archive", "auth", "background", "catalogue", "config", "database", "http"]),
-    ("integrations", &["auth", "catalogue", "database", "http", "sources"]),
+    ("installs", &["archive", "audit", "auth", "background", "catalogue", "config", "database", "http", "sealing"]),
+    ("integrations", &["audit", "auth", "catalogue", "database", "http", "sealing", "sources"]),
     ("ratings", &["archive", "auth", "catalogue", "database", "http"]),
-    ("delivery", &["auth", "background", "database", "http", "metrics", "outgoing", "sources"]),
+    ("delivery", &["audit", "auth", "background", "database", "http", "metrics", "outgoing", "sealing", "sources"]),
     (
         "continuations",
         &[
@@ -41,14 +43,20 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "installs",
             "integrations",
             "outgoing",
+            "sealing",
             "sources",
         ],
     ),
+    ("resealing", &["audit", "auth", "background", "database", "delivery", "installs", "integrations", "sealing"]),
+    ("token_keys", &["auth", "background", "http", "outgoing"]),
+    ("oauth", &["auth", "background", "catalogue", "database", "digest", "http", "integrations", "sources"]),
+    ("revocations", &["audit", "auth", "background", "catalogue", "database", "http", "oauth", "sources"]),
     ("bot", &["continuations", "http"]),
     (
         "v4",
         &[
             "archive",
+            "audit",
             "auth",
             "background",
             "catalogue",
@@ -65,6 +73,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
     (
         "openapi",
         &[
+            "audit",
             "catalogue",
             "continuations",
             "delivery",
@@ -74,14 +83,18 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "installs",
             "integrations",
             "monitoring",
+            "oauth",
             "ratings",
+            "revocations",
             "routes",
+            "token_keys",
             "v4",
         ],
     ),
     (
         "routes",
         &[
+            "audit",
             "catalogue",
             "continuations",
             "delivery",
@@ -91,8 +104,11 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "installs",
             "integrations",
             "monitoring",
+            "oauth",
             "openapi",
             "ratings",
+            "revocations",
+            "token_keys",
             "v4",
         ],
     ),
@@ -111,9 +127,14 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "http",
             "installs",
             "monitoring",
+            "oauth",
             "outgoing",
+            "resealing",
+            "revocations",
             "routes",
+            "sealing",
             "sources",
+            "token_keys",
             "v4",
         ],
     ),
@@ -122,6 +143,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
         &[
             "app",
             "archive",
+            "audit",
             "auth",
             "bot",
             "catalogue",
@@ -132,6 +154,8 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "installs",
             "openapi",
             "outgoing",
+            "resealing",
+            "sealing",
             "sources",
             "telemetry",
         ],
@@ -161,17 +185,42 @@ const LIBRARIES: [(&str, &[&str]); 8] = [
 ];
 
 /// Who sees the rows of every account, in how many places, and why no single account will do. Everybody else says whose rows they want.
-const ACROSS_ACCOUNTS: [(&str, usize, &str); 10] = [
+const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
+    ("audit/store.rs", 1, "the registry's own chain belongs to no account"),
     ("catalogue/deletion/mod.rs", 1, "a deleted widget is taken out of every account"),
     ("catalogue/visibility/mod.rs", 1, "a widget is hidden only when no other account has it installed"),
+    ("cli/audit.rs", 2, "the chains of all accounts are checked"),
+    ("cli/keys/signing.rs", 1, "the registry's own chain belongs to no account"),
     ("continuations/store.rs", 1, "old records are removed, whoever's they are"),
     ("continuations/sweep.rs", 1, "deadlines are looked for in all accounts at once"),
     ("database/pool.rs", 1, "the definition"),
     ("delivery/history/store.rs", 1, "old deliveries are removed, whoever's they are"),
+    ("delivery/secret/store.rs", 1, "accounts are looked for whose secrets were never sealed"),
     ("delivery/store.rs", 1, "a worker takes the event that is due next, whoever's it is"),
     ("installs/counts/mod.rs", 1, "installs are counted over all accounts"),
-    ("installs/store.rs", 1, "a plan tells a widget's owner in how many accounts the settings will not fit"),
+    (
+        "installs/store.rs",
+        2,
+        "a plan tells a widget's owner in how many accounts the settings will not fit; accounts are looked for whose settings were never sealed",
+    ),
     ("monitoring/mod.rs", 1, "the numbers that are watched are of all accounts together"),
+    ("oauth/mod.rs", 1, "old refresh tokens are removed, whoever's they are"),
+    (
+        "revocations/mod.rs",
+        2,
+        "every server holds the revocations of all accounts; old ones are removed, whoever's they are",
+    ),
+    ("sealing/mod.rs", 1, "at the start every key is tried on one data key that it has wrapped"),
+    (
+        "sealing/rotation.rs",
+        3,
+        "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one goes into the registry's chain",
+    ),
+    (
+        "sealing/store.rs",
+        3,
+        "accounts are looked for whose data keys are to be wrapped anew; a plan needs the data keys of many accounts",
+    ),
 ];
 
 fn sources() -> Vec<(String, String)> {

@@ -13,6 +13,7 @@ use super::store;
 use super::visibility::{self, VisibilityError};
 use super::widget::{Owner, Visibility};
 use crate::archive::{self, Finding, Package, Report, Severity, WidgetCode};
+use crate::audit::Actor;
 use crate::auth::Scope;
 use crate::blobs::BlobError;
 use crate::database::Failure;
@@ -83,7 +84,8 @@ pub(crate) async fn publish_widget(call: Call<Publisher, Upload>) -> Result<Http
     let source = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
     let limits = &call.shared.config.limits.archive;
     let accepted = Accepted { source, limits, package: &package, warnings: &warnings };
-    let version = publish::publish(&call.shared.pool, &call.shared.catalogue_writes, owner, &request, accepted).await?;
+    let (pool, writes) = (&call.shared.pool, &call.shared.catalogue_writes);
+    let version = publish::publish(pool, writes, owner, &request, accepted, &Actor::of(&call)).await?;
     let status = if version.already { StatusCode::OK } else { StatusCode::CREATED };
     hal::json(HttpResponseBuilder::new(status), &body(&version, &package, warnings))
 }
@@ -206,7 +208,7 @@ pub(crate) async fn set_visibility(call: Call<Publisher, Json<Usual>>) -> Result
         scope(&call.who.0, Scope::PublishPublic)?;
     }
     let (pool, writes) = (&call.shared.pool, &call.shared.catalogue_writes);
-    visibility::change(pool, writes, &code, owner(&call.who), visibility).await?;
+    visibility::change(pool, writes, &code, owner(&call.who), visibility, &Actor::of(&call)).await?;
     hal::json(HttpResponse::Ok(), &VisibilityBody { visibility })
 }
 

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Loaded, Sources};
 
+mod audit;
 mod bot;
 mod demo;
 mod excerpt;
@@ -17,6 +18,7 @@ mod findings;
 mod folder;
 mod healthcheck;
 mod installs;
+mod keys;
 mod list;
 mod migrate;
 mod openapi;
@@ -53,6 +55,8 @@ enum Command {
     Yank(yank::Yank),
     Installs(installs::Installs),
     Bot(bot::Bot),
+    Keys(keys::Keys),
+    Audit(audit::Audit),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -145,6 +149,8 @@ pub fn main() -> ExitCode {
         Command::Yank(command) => command.run(),
         Command::Installs(command) => command.run(),
         Command::Bot(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

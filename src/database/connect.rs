@@ -133,7 +133,7 @@ pub async fn migrate_only(config: &Config) -> Result<Migrated, ConnectError> {
 }
 
 /// Makes the service's role and brings the schema up to date for it; returns how to connect as it.
-async fn migrate_embedded(cluster: &Cluster) -> Result<(Migrated, PgConnectOptions), ConnectError> {
+pub(super) async fn migrate_embedded(cluster: &Cluster) -> Result<(Migrated, PgConnectOptions), ConnectError> {
     let superuser = cluster.connect_options();
     embedded::make_service_role(&superuser).await.map_err(ConnectError::Unreachable)?;
     let migrated = migrations::run(&superuser, Some(embedded::SERVICE_ROLE)).await?;
@@ -151,7 +151,7 @@ async fn migrate_as(owner_url: &SecretString, service: &PgConnectOptions) -> Res
 }
 
 /// Refuses a role that row-level security does not bind, or says that it does not.
-async fn judge_role(options: &PgConnectOptions, any_role: bool) -> Result<(), ConnectError> {
+pub(super) async fn judge_role(options: &PgConnectOptions, any_role: bool) -> Result<(), ConnectError> {
     match roles::check(options).await.map_err(unreachable)? {
         Err(mighty) if any_role => {
             tracing::warn!(role = %mighty.role, power = ?mighty.power, "the database does not keep the accounts apart: its role may do too much");
@@ -170,7 +170,7 @@ fn unreachable(error: sqlx::Error) -> ConnectError {
     }
 }
 
-fn cluster_options(config: &Config, data_dir: &DataDir) -> Options {
+pub(super) fn cluster_options(config: &Config, data_dir: &DataDir) -> Options {
     let bin_dir = match &config.database {
         Database::Embedded { bin_dir } => bin_dir.clone(),
         Database::External { .. } => None,

@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
+pub use open::{OpenError, Opened, open};
 pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -15,6 +16,7 @@ mod connect;
 pub mod embedded;
 pub mod hints;
 pub mod migrations;
+mod open;
 mod pool;
 pub mod pooler;
 pub mod roles;

@@ -4,6 +4,8 @@ pub mod caller;
 pub mod conditional;
 pub mod cors;
 pub mod exchange;
+pub mod fields;
+pub mod grant;
 pub mod hal;
 mod held;
 pub mod json;

@@ -9,11 +9,12 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::auth::{AccountId, Caller, Verifier};
+use crate::auth::{self, AccountId, Caller, Keyring, Refusal, Revocations};
 use crate::background::Bell;
 use crate::config::Config;
 use crate::database::{Pool, Writes};
 use crate::metrics::Metrics;
+use crate::sealing::Sealing;
 use crate::sources::{Clock, Identifiers, Secrets};
 
 /// Archives that are read at once: reading one takes a processor and some memory.
@@ -32,8 +33,12 @@ pub struct Shared {
     pub config: Config,
     /// The database.
     pub pool: Pool,
-    /// The keys that tokens are checked with.
-    pub verifier: Verifier,
+    /// Seals what is secret in it.
+    pub sealing: Sealing,
+    /// The keys of tokens.
+    pub keyring: Arc<Keyring>,
+    /// Tokens that were taken back.
+    pub revocations: Arc<Revocations>,
     /// The time that tokens are checked against.
     pub clock: Clock,
     /// Request ids.
@@ -67,8 +72,8 @@ impl Shared {
     #[must_use]
     pub fn new(
         config: Config,
-        pool: Pool,
-        verifier: Verifier,
+        (pool, sealing): (Pool, Sealing),
+        keyring: Arc<Keyring>,
         clock: Clock,
         ids: Identifiers,
         secrets: Secrets,
@@ -90,10 +95,25 @@ impl Shared {
             rate: config.rate.map(Rate::new),
             config,
             pool,
-            verifier,
+            sealing,
+            keyring,
+            revocations: Arc::default(),
             clock,
             ids,
             secrets,
+        }
+    }
+
+    /// Checks a token. For one whose key is not known the keys are looked for once more.
+    ///
+    /// # Errors
+    ///
+    /// The reason of the refusal, for the log only.
+    pub async fn check(&self, token: &str) -> Result<Caller, Refusal> {
+        let check = || auth::check(token, &self.keyring.keys().verifier, &self.revocations, &self.clock);
+        match check() {
+            Err(Refusal::UnknownKey) if self.keyring.look_again(token).await => check(),
+            checked => checked,
         }
     }
 

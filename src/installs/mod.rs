@@ -5,9 +5,12 @@ pub mod counts;
 pub mod fit;
 mod placements;
 mod plan;
+pub mod reseal;
+pub mod sealed;
 pub mod settings;
 pub mod store;
 
 pub use placements::{Placed, Placements};
+pub use sealed::Stored;
 pub use settings::Settings;
 pub use store::{Install, Sighting};

@@ -4,13 +4,14 @@ use actix_web::HttpResponse;
 
 use super::model::{View, WidgetModel};
 use crate::archive::WidgetCode;
+use crate::audit::Actor;
 use crate::config::Limits;
 use crate::database::Failure;
 use crate::http::caller::Admin;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, JsonLimits};
-use crate::installs::{Install, Settings, store};
+use crate::installs::{Install, Settings, sealed, store};
 
 /// The limits of an install's body.
 #[derive(Debug)]
@@ -41,9 +42,20 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
-    let pipeline_id =
-        store::install(&mut transaction, caller, sighting.widget.id, &settings).await?.ok_or(Problem::NoWidget)?;
+    let (id, sealing) = (sighting.widget.id, &shared.sealing);
+    let before = sighting.install.as_ref().and_then(|install| install.settings.as_ref());
+    if !sealed::are_keys_ready(sealing, caller.account, &settings, before) {
+        // Keys come over a connection of their own, and nobody holds one while waiting for another.
+        drop(transaction);
+        sealed::make_keys_ready(sealing, caller.account, &settings, before).await?;
+        transaction = shared.pool.begin_for(caller.account).await?;
+    }
+    let sealed = sealed::seal(sealing, caller.account, id, &settings).await?;
+    let before = sealed::settings_before(sealing, caller.account, id, before).await?;
+    let (actor, change) = (Actor::of(&call), settings.change(&code, before.as_ref()));
+    let installed = store::install(&mut transaction, caller, id, &sealed, (&actor, &change)).await?;
+    let pipeline_id = installed.ok_or(Problem::NoWidget)?;
     transaction.commit().await.map_err(Failure::from)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
-    hal::ok(&View::of(&call).model(&sighting, Some(settings.as_raw())))
+    hal::ok(&View::of(&call).model(&sighting, Some(&settings)))
 }

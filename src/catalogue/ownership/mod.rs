@@ -9,6 +9,7 @@ use super::changes;
 use super::visibility::store as sight;
 use super::widget::Owner;
 use crate::archive::WidgetCode;
+use crate::audit::{self, Actor, Change, Step};
 use crate::database::{Failure, Pool, Writes};
 
 /// Other widgets of an integration that a refusal names at most.
@@ -51,6 +52,7 @@ pub async fn hand_over(
     code: &WidgetCode,
     caller: Owner,
     to: Owner,
+    actor: &Actor,
 ) -> Result<(), HandOverError> {
     let write = writes.begin();
     let mut transaction = pool.begin_for(caller.account).await?;
@@ -65,5 +67,12 @@ pub async fn hand_over(
         }
     }
     store::set_owner(&mut transaction, widget.id, to).await?;
+    let change = Change::OwnerChanged {
+        widget: code.as_str(),
+        account_id: Step { from: caller.account.get(), to: to.account.get() },
+        user_id: Step { from: caller.user.get(), to: to.user.get() },
+        client_uuid: widget.client_uuid,
+    };
+    audit::record(&mut transaction, caller.account, actor, &change).await?;
     Ok(changes::commit(transaction, write, widget.id).await?)
 }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use super::widget::{Owner, Visibility};
 use super::{changes, listing};
 use crate::archive::WidgetCode;
+use crate::audit::{self, Actor, Change, Step};
 use crate::database::{Failure, Pool, Writes};
 
 /// The rule by which somebody sees a widget, or does not; decided in SQL by `sight!`.
@@ -78,6 +79,7 @@ pub async fn change(
     code: &WidgetCode,
     caller: Owner,
     wanted: Visibility,
+    actor: &Actor,
 ) -> Result<(), VisibilityError> {
     let write = writes.begin();
     let mut transaction = pool.begin_across_accounts().await?;
@@ -91,5 +93,8 @@ pub async fn change(
     }
     store::set_visibility(&mut transaction, widget.id, wanted).await?;
     listing::write(&mut transaction, widget.id).await?;
+    let visibility = Step { from: widget.visibility.as_str(), to: wanted.as_str() };
+    let change = Change::VisibilityChanged { widget: code.as_str(), visibility };
+    audit::record(&mut transaction, caller.account, actor, &change).await?;
     Ok(changes::commit(transaction, write, widget.id).await?)
 }

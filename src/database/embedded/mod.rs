@@ -107,19 +107,7 @@ impl Cluster {
     /// How to connect as the superuser `postgres` to the database `postgres`. Nothing in it comes from the environment.
     #[must_use]
     pub fn connect_options(&self) -> PgConnectOptions {
-        // Every field is set, because the driver fills them from PGHOST, PGPASSWORD, PGSSLMODE and the like. What
-        // cannot be unset has no effect here: certificates without TLS; PGOPTIONS is refused by `start`.
-        PgConnectOptions::new_without_pgpass()
-            .host("localhost")
-            .port(PORT)
-            .socket(&self.site.socket_dir)
-            .username("postgres")
-            .password("")
-            .database("postgres")
-            .ssl_mode(PgSslMode::Disable)
-            .application_name("widget-registry")
-            .statement_cache_capacity(100)
-            .extra_float_digits(None)
+        connect_options(&self.site.socket_dir)
     }
 
     /// Resolves when PostgreSQL ends without having been told to, with [`EmbeddedError::Died`]. Safe to cancel and to
@@ -150,6 +138,25 @@ impl Cluster {
         let _ = fs::remove_dir(&self.site.socket_dir);
         Ok(())
     }
+}
+
+/// How to connect to the embedded database whose socket is in this folder, whoever runs it: as the superuser `postgres` to the database
+/// `postgres`. Nothing in it comes from the environment.
+#[must_use]
+pub fn connect_options(socket_dir: &Path) -> PgConnectOptions {
+    // Every field is set, because the driver fills them from PGHOST, PGPASSWORD, PGSSLMODE and the like. What
+    // cannot be unset has no effect here: certificates without TLS; PGOPTIONS is refused by `start`.
+    PgConnectOptions::new_without_pgpass()
+        .host("localhost")
+        .port(PORT)
+        .socket(socket_dir)
+        .username("postgres")
+        .password("")
+        .database("postgres")
+        .ssl_mode(PgSslMode::Disable)
+        .application_name("widget-registry")
+        .statement_cache_capacity(100)
+        .extra_float_digits(None)
 }
 
 impl Site {
