@@ -30,6 +30,7 @@
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
+//! | [`recent`] | what was used recently, up to a number of things |
 //!
 //! In every feature's folder `api.rs` holds its handlers under `/registry/v1` and `store.rs` its SQL; the other files are the rules
 //! and touch neither.
@@ -60,6 +61,7 @@ pub mod oauth;
 pub mod openapi;
 pub mod outgoing;
 pub mod ratings;
+pub mod recent;
 pub mod resealing;
 pub mod revocations;
 pub mod routes;

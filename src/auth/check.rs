@@ -68,6 +68,12 @@ pub enum Refusal {
 ///
 /// The reason of the refusal, for the log only.
 pub fn check(token: &str, verifier: &Verifier, revoked: &Revocations, clock: &Clock) -> Result<Caller, Refusal> {
+    let (claims, _) = verify(token, verifier, clock)?;
+    accept(&claims, verifier, revoked, clock)
+}
+
+/// The part of [`check`] that depends on nothing but the keys: what the token says, and until when the key counts that signed it.
+pub(super) fn verify(token: &str, verifier: &Verifier, clock: &Clock) -> Result<(Claims, Option<i64>), Refusal> {
     let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
     if header.crit.is_some() {
         return Err(Refusal::Critical);
@@ -75,7 +81,7 @@ pub fn check(token: &str, verifier: &Verifier, revoked: &Revocations, clock: &Cl
     let mut refusal = Refusal::UnknownKey;
     for key in verifier.candidates(header.kid.as_deref(), header.alg, clock.unix()) {
         match signed::<Claims>(token, &key.key, key.algorithm.into()) {
-            Ok(claims) => return accept(&claims, verifier, revoked, clock),
+            Ok(claims) => return Ok((claims, key.until)),
             Err(reason) => refusal = reason,
         }
     }
@@ -115,7 +121,13 @@ pub(super) fn alive(exp: NumericDate, nbf: Option<NumericDate>, clock: &Clock) -
     Ok(())
 }
 
-fn accept(claims: &Claims, verifier: &Verifier, revoked: &Revocations, clock: &Clock) -> Result<Caller, Refusal> {
+/// The rest of it, which the keys do not decide.
+pub(super) fn accept(
+    claims: &Claims,
+    verifier: &Verifier,
+    revoked: &Revocations,
+    clock: &Clock,
+) -> Result<Caller, Refusal> {
     if claims.iss != verifier.issuer {
         return Err(Refusal::Issuer);
     }

@@ -12,6 +12,7 @@ use jsonwebtoken::decode_header;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::checked::Checked;
 use super::jwks::{PublicKey, PublicKeySet};
 use super::keys::{self, KeyError, KeySource, VerificationKey, Verifier};
 use super::retired::{self, Retired};
@@ -46,6 +47,8 @@ pub enum KeyringError {
 pub struct Keys {
     /// Checks tokens.
     pub verifier: Verifier,
+    /// Those that it has checked.
+    pub checked: Checked,
     /// Signs ours.
     pub signing: Arc<SigningKey>,
     retired: Vec<Retired>,
@@ -263,7 +266,12 @@ impl Keyring {
 impl State {
     fn keys(&self) -> Keys {
         let verifier = self.fetched.values().fold(self.local.verifier.clone(), |verifier, keys| verifier.with(keys));
-        Keys { verifier, signing: self.local.signing.clone(), retired: self.local.retired.clone() }
+        Keys {
+            verifier,
+            checked: Checked::default(),
+            signing: self.local.signing.clone(),
+            retired: self.local.retired.clone(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tokens: which keys sign them, what they claim, how they are issued and checked. Knows nothing of HTTP.
 
 mod check;
+mod checked;
 mod claims;
 mod jwks;
 mod keyring;
@@ -11,6 +12,7 @@ mod signing;
 mod widget_token;
 
 pub use check::{Refusal, check};
+pub use checked::Checked;
 pub(crate) use claims::decimal_id;
 pub use claims::{AccountId, Caller, Claims, MOST_LIFETIME, Role, Scope, UserId};
 pub use jwks::{PublicKey, PublicKeySet};

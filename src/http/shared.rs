@@ -9,7 +9,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::auth::{self, AccountId, Caller, Keyring, Refusal, Revocations};
+use crate::auth::{AccountId, Caller, Keyring, Refusal, Revocations};
 use crate::background::Bell;
 use crate::config::Config;
 use crate::database::{Pool, Writes};
@@ -110,7 +110,10 @@ impl Shared {
     ///
     /// The reason of the refusal, for the log only.
     pub async fn check(&self, token: &str) -> Result<Caller, Refusal> {
-        let check = || auth::check(token, &self.keyring.keys().verifier, &self.revocations, &self.clock);
+        let check = || {
+            let keys = self.keyring.keys();
+            keys.checked.check(token, &keys.verifier, &self.revocations, &self.clock)
+        };
         match check() {
             Err(Refusal::UnknownKey) if self.keyring.look_again(token).await => check(),
             checked => checked,

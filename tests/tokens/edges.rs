@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use widget_registry::auth::{self, Refusal, Revocations, Verifier};
+use widget_registry::auth::{self, AccountId, Checked, Refusal, Revocation, Revocations, Subject, Verifier};
 use widget_registry::sources::Clock;
 
 use super::Signer;
@@ -21,7 +21,13 @@ fn verdict(app: &TestApp, name: &str, value: &Value) -> Option<Refusal> {
     );
     let token = signer.token(app).claim("iat", json!(NOW)).claim("exp", json!(NOW + 3_600)).claim(name, value);
     let clock = Clock::new(|| OffsetDateTime::from_unix_timestamp(NOW).unwrap());
-    auth::check(&token.sign(), &verifier, &Revocations::default(), &clock).err()
+    let (token, revoked, checked) = (token.sign(), Revocations::default(), Checked::default());
+    let verdict = auth::check(&token, &verifier, &revoked, &clock).err();
+    // One that was seen before is judged alike.
+    for _ in 0..2 {
+        assert_eq!(checked.check(&token, &verifier, &revoked, &clock).err(), verdict);
+    }
+    verdict
 }
 
 #[test]
@@ -78,5 +84,31 @@ fn a_token_begins_thirty_seconds_before_its_beginning() {
         caller.get("/api/v4/widgets").await.problem(401);
         app.pass(1_770);
         assert_eq!(caller.get("/api/v4/widgets").await.status, 200);
+    });
+}
+
+#[test]
+fn of_a_checked_token_nothing_but_its_signature_is_remembered() {
+    test(async |app| {
+        let of = |keys| Verifier::new("widget-registry".to_owned(), keys, &[]).unwrap();
+        let (verifier, none) = (of(vec![app.key.verification_key()]), of(vec![]));
+        let (revoked, checked, now) = (Revocations::default(), Checked::default(), app.now());
+        let at = |seconds: i64| Clock::new(move || now + time::Duration::seconds(seconds));
+        let token = Claims::user(1, 8).sign(&app.key, now);
+        let check =
+            |token: &str, verifier: &Verifier, seconds| checked.check(token, verifier, &revoked, &at(seconds)).err();
+        assert_eq!(check(&token, &none, 0), Some(Refusal::UnknownKey));
+        assert_eq!(check(&token, &verifier, 0), None);
+        // It is remembered: no key is asked any more.
+        assert_eq!(check(&token, &none, 0), None);
+        assert_eq!(check(&token, &verifier, 3_700), Some(Refusal::Expired));
+        // Of another signature nothing is known.
+        let (said, signature) = token.rsplit_once('.').unwrap();
+        let other: String = signature.chars().map(|c| if c == 'A' { 'B' } else { 'A' }).collect();
+        assert_eq!(check(&format!("{said}.{other}"), &verifier, 0), Some(Refusal::Signature));
+        let account = AccountId::new(1).unwrap();
+        let (issued_until, kept_until) = (now.unix_timestamp(), now.unix_timestamp() + 4_000);
+        revoked.add([Revocation { account, subject: Subject::User("8".parse().unwrap()), issued_until, kept_until }]);
+        assert_eq!(check(&token, &verifier, 0), Some(Refusal::Revoked));
     });
 }
