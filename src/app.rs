@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
 use crate::background::Background;
 use crate::catalogue::listing;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::continuations::calls::WidgetCalls;
 use crate::continuations::sweep;
 use crate::data_dir::{DataDir, DataDirError};
@@ -28,7 +28,9 @@ use crate::http::shared::Shared;
 use crate::installs::counts;
 use crate::monitoring;
 use crate::outgoing::{Client, ClientError};
+use crate::resealing;
 use crate::routes;
+use crate::sealing::{self, Sealing};
 use crate::sources::{Clock, Identifiers, Secrets};
 
 /// Seconds that requests have to end when the service stops.
@@ -49,6 +51,9 @@ pub enum AppError {
     /// A verification key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The encryption keys cannot be used.
+    #[error(transparent)]
+    Sealing(#[from] sealing::StartError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another address with --listen")]
     Listen {
@@ -115,12 +120,25 @@ impl App {
             None => SigningKey::load_or_create(&signing_key_path(&data_dir))?,
         };
         let verifier = Verifier::new(config.issuer.clone(), signing_key.verification_key(), &config.verification_keys)?;
+        let is_embedded = matches!(config.database, Database::Embedded { .. });
+        let encryption = sealing::Source::of(config.encryption_keys.as_ref(), is_embedded, || Ok(data_dir.keys_dir()))?;
+        let ring = encryption.load_or_create(&secrets).map_err(sealing::StartError::from)?;
         // A port that is taken is told before a database is started.
         let listen = |source| AppError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let Connected { pool, hints, cluster } = database::connect(&config, &data_dir).await?;
-        let shared = Arc::new(Shared::new(config, pool, verifier, clock, ids, secrets, address));
+        let sealing = match Sealing::start(pool.clone(), encryption, ring, secrets.clone(), clock.clone()).await {
+            Ok(sealing) => sealing,
+            Err(error) => {
+                pool.close().await;
+                if let Some(cluster) = cluster {
+                    cluster.stop().await?;
+                }
+                return Err(error.into());
+            }
+        };
+        let shared = Arc::new(Shared::new(config, (pool, sealing), verifier, clock, ids, secrets, address));
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
         let mut background = work_beside(&shared)?;
@@ -190,12 +208,14 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     let config = &shared.config;
     let worker = Arc::new(Worker {
         pool: shared.pool.clone(),
+        sealing: shared.sealing.clone(),
         client: Client::new(config.outgoing)?,
         ids: shared.ids.clone(),
         clock: shared.clock.clone(),
         bell: shared.bell.clone(),
         calls: Arc::new(WidgetCalls {
             pool: shared.pool.clone(),
+            sealing: shared.sealing.clone(),
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
         }),
@@ -214,6 +234,8 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     background.start("installs are counted", move |stop| counts::keep(pool.clone(), stop));
     let pool = shared.pool.clone();
     background.start("listings are renewed", move |stop| listing::renew_all(pool.clone(), stop));
+    let (pool, sealing) = (shared.pool.clone(), shared.sealing.clone());
+    background.start("old rows are sealed", move |stop| resealing::seal_old(pool.clone(), sealing.clone(), stop));
     let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
     background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
     Ok(background)

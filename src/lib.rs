@@ -16,6 +16,7 @@
 //! | [`database`] | pool, migrations, the embedded cluster; knows no table of a feature |
 //! | [`catalogue`] | which widgets exist, in which version, and whose they are |
 //! | [`files`], [`blobs`] | the files of published versions, as front-ends load them; their bytes by digest |
+//! | [`sealing`], [`resealing`] | encrypting what is secret in the database; a walk over all that is |
 //! | [`archive`] | reading an uploaded zip and its manifest: bytes in, findings and a package out |
 //! | [`installs`] | a widget in an account: its settings and their rules |
 //! | [`integrations`] | OAuth integrations: their addresses and secrets |
@@ -56,7 +57,9 @@ pub mod monitoring;
 pub mod openapi;
 pub mod outgoing;
 pub mod ratings;
+pub mod resealing;
 pub mod routes;
+pub mod sealing;
 pub mod sources;
 pub mod telemetry;
 pub mod v4;

@@ -121,6 +121,15 @@ impl Secrets {
         }
         Ok(SecretString::from(text))
     }
+
+    /// Fills some bytes: nonces and keys.
+    ///
+    /// # Errors
+    ///
+    /// When there is no randomness.
+    pub fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        (self.0)(bytes)
+    }
 }
 
 impl fmt::Debug for Secrets {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 400;
 
 /// What each part may import from this crate. A part that is not here fails the test: add it, and draw its arrows.
-const ARROWS: [(&str, &[&str]); 31] = [
+const ARROWS: [(&str, &[&str]); 33] = [
     ("sources", &[]),
     ("background", &["database"]),
     ("digest", &[]),
@@ -19,15 +19,16 @@ const ARROWS: [(&str, &[&str]); 31] = [
     ("auth", &["digest", "sources"]),
     ("config", &["archive", "auth", "data_dir", "http", "outgoing"]),
     ("database", &["auth", "config", "data_dir"]),
-    ("http", &["auth", "background", "config", "database", "metrics", "sources"]),
+    ("sealing", &["auth", "config", "data_dir", "database", "digest", "sources"]),
+    ("http", &["auth", "background", "config", "database", "metrics", "sealing", "sources"]),
     ("audit", &["auth", "database", "digest", "http"]),
     ("blobs", &["archive", "database", "digest"]),
     ("catalogue", &["archive", "audit", "auth", "background", "blobs", "database", "digest", "http"]),
     ("files", &["archive", "auth", "blobs", "catalogue", "database", "digest", "http"]),
-    ("installs", &["archive", "audit", "auth", "background", "catalogue", "config", "database", "http"]),
-    ("integrations", &["audit", "auth", "catalogue", "database", "http", "sources"]),
+    ("installs", &["archive", "audit", "auth", "background", "catalogue", "config", "database", "http", "sealing"]),
+    ("integrations", &["audit", "auth", "catalogue", "database", "http", "sealing", "sources"]),
     ("ratings", &["archive", "auth", "catalogue", "database", "http"]),
-    ("delivery", &["audit", "auth", "background", "database", "http", "metrics", "outgoing", "sources"]),
+    ("delivery", &["audit", "auth", "background", "database", "http", "metrics", "outgoing", "sealing", "sources"]),
     (
         "continuations",
         &[
@@ -42,9 +43,11 @@ const ARROWS: [(&str, &[&str]); 31] = [
             "installs",
             "integrations",
             "outgoing",
+            "sealing",
             "sources",
         ],
     ),
+    ("resealing", &["audit", "auth", "background", "database", "delivery", "installs", "integrations", "sealing"]),
     ("bot", &["continuations", "http"]),
     (
         "v4",
@@ -104,7 +107,9 @@ const ARROWS: [(&str, &[&str]); 31] = [
             "installs",
             "monitoring",
             "outgoing",
+            "resealing",
             "routes",
+            "sealing",
             "sources",
         ],
     ),
@@ -124,6 +129,8 @@ const ARROWS: [(&str, &[&str]); 31] = [
             "installs",
             "openapi",
             "outgoing",
+            "resealing",
+            "sealing",
             "sources",
             "telemetry",
         ],
@@ -153,7 +160,7 @@ const LIBRARIES: [(&str, &[&str]); 8] = [
 ];
 
 /// Who sees the rows of every account, in how many places, and why no single account will do. Everybody else says whose rows they want.
-const ACROSS_ACCOUNTS: [(&str, usize, &str); 12] = [
+const ACROSS_ACCOUNTS: [(&str, usize, &str); 16] = [
     ("audit/store.rs", 1, "the registry's own chain belongs to no account"),
     ("catalogue/deletion/mod.rs", 1, "a deleted widget is taken out of every account"),
     ("catalogue/visibility/mod.rs", 1, "a widget is hidden only when no other account has it installed"),
@@ -162,10 +169,26 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 12] = [
     ("continuations/sweep.rs", 1, "deadlines are looked for in all accounts at once"),
     ("database/pool.rs", 1, "the definition"),
     ("delivery/history/store.rs", 1, "old deliveries are removed, whoever's they are"),
+    ("delivery/secret/store.rs", 1, "accounts are looked for whose secrets were never sealed"),
     ("delivery/store.rs", 1, "a worker takes the event that is due next, whoever's it is"),
     ("installs/counts/mod.rs", 1, "installs are counted over all accounts"),
-    ("installs/store.rs", 1, "a plan tells a widget's owner in how many accounts the settings will not fit"),
+    (
+        "installs/store.rs",
+        2,
+        "a plan tells a widget's owner in how many accounts the settings will not fit; accounts are looked for whose settings were never sealed",
+    ),
     ("monitoring/mod.rs", 1, "the numbers that are watched are of all accounts together"),
+    ("sealing/mod.rs", 1, "at the start every key is tried on one data key that it has wrapped"),
+    (
+        "sealing/rotation.rs",
+        3,
+        "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one is told in the registry's own log",
+    ),
+    (
+        "sealing/store.rs",
+        3,
+        "accounts are looked for whose data keys are to be wrapped anew; a plan needs the data keys of many accounts",
+    ),
 ];
 
 fn sources() -> Vec<(String, String)> {

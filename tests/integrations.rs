@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use uuid::Uuid;
-use widget_registry::integrations::store;
+use widget_registry::integrations::secrets as stored;
 
 use crate::support::{Claims, Client, Sample, TestApp, test};
 
@@ -29,8 +29,8 @@ fn path_of(integration: &Value) -> String {
 async fn secrets(app: &TestApp, client: &str) -> Option<(String, Option<String>)> {
     let client = client.parse().unwrap();
     let text = |secret: &secrecy::SecretString| secret.expose_secret().to_owned();
-    let valid = store::valid_secrets(&app.service, client).await.unwrap();
-    let signing = store::signing_secret(&app.service, client).await.unwrap();
+    let valid = stored::valid(&app.service, &app.sealing, client).await.unwrap();
+    let signing = stored::signing(&app.service, &app.sealing, client).await.unwrap();
     assert_eq!(signing.as_ref().map(text), valid.as_ref().map(|valid| text(&valid.newest)));
     valid.map(|valid| (text(&valid.newest), valid.old.as_ref().map(text)))
 }

@@ -40,6 +40,7 @@ mod plan;
 mod program;
 mod publishing;
 mod ratings;
+mod sealing;
 mod security;
 mod supply_chain;
 mod tokens;

@@ -18,6 +18,7 @@ mod findings;
 mod folder;
 mod healthcheck;
 mod installs;
+mod keys;
 mod list;
 mod migrate;
 mod openapi;
@@ -55,6 +56,7 @@ enum Command {
     Installs(installs::Installs),
     Bot(bot::Bot),
     Audit(audit::Audit),
+    Keys(keys::Keys),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -148,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Installs(command) => command.run(),
         Command::Bot(command) => command.run(),
         Command::Audit(command) => command.run(),
+        Command::Keys(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

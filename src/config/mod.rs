@@ -14,6 +14,7 @@ use crate::http::origin::PublicOrigin;
 use crate::outgoing::Policy;
 
 mod database;
+mod encryption;
 mod keep;
 mod limits;
 mod metrics;
@@ -22,6 +23,7 @@ mod reader;
 mod reference;
 
 pub use database::Database;
+pub use encryption::{ENCRYPTION_KEY, EncryptionKeys};
 pub use keep::Keep;
 pub use limits::Limits;
 pub use metrics::MetricsReaders;
@@ -54,6 +56,8 @@ pub struct Config {
     pub signing_key: Option<PathBuf>,
     /// Further keys that tokens may be signed with.
     pub verification_keys: Vec<KeySource>,
+    /// The keys that encrypt what is secret in the database; with the embedded one, by default, those in the data directory.
+    pub encryption_keys: Option<EncryptionKeys>,
     /// Requests per second of one account and integration; none by default.
     pub rate: Option<NonZeroU32>,
     /// Threads that answer requests; 0 for one per processor.
@@ -208,6 +212,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         ),
         parse::keys,
     );
+    let encryption_keys = EncryptionKeys::read(r);
     let rate = r.optional(
         setting("rate", "", "Requests per second of one account and integration; no limit when not set."),
         parse::rate,
@@ -241,6 +246,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         default_locale: default_locale?,
         signing_key: signing_key?,
         verification_keys: verification_keys?,
+        encryption_keys: encryption_keys?,
         rate: rate?,
         workers: workers?,
         log: log?,

@@ -22,6 +22,7 @@ use crate::http::route::{Call, Json, NoBody, Usual};
 use crate::installs;
 use crate::integrations;
 use crate::outgoing::{Policy, Target};
+use crate::sealing::Sealing;
 
 /// A record has a call and an event at most.
 const SHOWN_DELIVERIES: i64 = 2;
@@ -208,7 +209,7 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
                 "The account must install the widget before its server is called".to_owned(),
             ));
         }
-        call_can_be_made(pool, seen.widget.client_uuid, request).await?;
+        call_can_be_made((pool, &call.shared.sealing), seen.widget.client_uuid, request).await?;
         if call.shared.own_origin.is_none() {
             let why =
                 "The service does not know its own address, which a call is signed with; its operator sets public_url";
@@ -241,11 +242,15 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
 }
 
 /// Refuses a call that could not be signed or written.
-async fn call_can_be_made(pool: &Pool, client: Option<Uuid>, request: &Request) -> Result<(), Problem> {
+async fn call_can_be_made(
+    (pool, sealing): (&Pool, &Sealing),
+    client: Option<Uuid>,
+    request: &Request,
+) -> Result<(), Problem> {
     calls::body::encode(request.encoding, "", request.data.as_deref(), "")
         .map_err(|too_large| Problem::Malformed(format!("`request.data`: {too_large}")))?;
     let secret = match client {
-        Some(client) => integrations::store::signing_secret(pool, client).await?,
+        Some(client) => integrations::secrets::signing(pool, sealing, client).await?,
         None => None,
     };
     secret.map(|_| ()).ok_or_else(|| {

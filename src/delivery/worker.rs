@@ -19,6 +19,7 @@ use crate::background::{Bell, Stop};
 use crate::database::{Connection, Failure, Pool};
 use crate::metrics::Metrics;
 use crate::outgoing::{self, CallError, Target};
+use crate::sealing::{Fault, Sealing};
 use crate::sources::{Clock, Identifiers};
 
 /// The worker looks for events at least this often.
@@ -31,7 +32,7 @@ const SHARES: usize = 5;
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// A future that is made by a trait object.
-pub type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+pub type Promise<'a, T, E = Failure> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// What there is to send to a widget.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ pub enum CallMessage {
 /// What calls are made of, and what follows when they fail: known to the feature that ordered them.
 pub trait Calls: Send + Sync + 'static {
     /// What there is to send there.
-    fn message<'a>(&'a self, leased: &'a Leased, target: &'a Target) -> Promise<'a, CallMessage>;
+    fn message<'a>(&'a self, leased: &'a Leased, target: &'a Target) -> Promise<'a, CallMessage, Fault>;
 
     /// Writes what follows when the tries are given up, into the same transaction.
     fn gave_up<'a>(&'a self, connection: &'a mut Connection, leased: &'a Leased, why: &'a str) -> Promise<'a, ()>;
@@ -112,6 +113,8 @@ impl Running {
 pub struct Worker {
     /// The database.
     pub pool: Pool,
+    /// Opens the secrets that events are signed with.
+    pub sealing: Sealing,
     /// How addresses that others chose are called.
     pub client: outgoing::Client,
     /// Tokens of leases, and chance.
@@ -198,7 +201,7 @@ impl Worker {
     }
 
     /// One try.
-    async fn attempt(&self, leased: &Leased) -> Result<Report, Failure> {
+    async fn attempt(&self, leased: &Leased) -> Result<Report, Fault> {
         let address = leased.address.as_deref().unwrap_or_default();
         // Judged again: what is allowed may have changed since the address was given.
         let target = match self.client.target(address) {
@@ -225,7 +228,7 @@ impl Worker {
         &self,
         leased: &Leased,
         target: &Target,
-    ) -> Result<Result<(Vec<(&'static str, String)>, Vec<u8>), Report>, Failure> {
+    ) -> Result<Result<(Vec<(&'static str, String)>, Vec<u8>), Report>, Fault> {
         let Some(payload) = &leased.payload else {
             return Ok(match self.calls.message(leased, target).await? {
                 CallMessage::Send { content_type, body } => Ok((vec![("content-type", content_type.to_owned())], body)),
@@ -234,7 +237,7 @@ impl Worker {
             });
         };
         let account = leased.lease.account;
-        let Some(secrets) = secret::store::in_force(&self.pool, account).await? else {
+        let Some(secrets) = secret::sealed::in_force(&self.pool, &self.sealing, account).await? else {
             return Ok(Err(self.failed(leased, Outcome::Forbidden, "the account has no webhook secret".to_owned())));
         };
         let (id, now) = (leased.lease.id.webhook_id(account), self.clock.unix());

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::violation::FieldError;
 use crate::database::Failure;
+use crate::sealing::Fault;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -216,6 +217,22 @@ impl From<Failure> for Problem {
             }
             Failure::Corrupt { table, row, why } => {
                 tracing::error!(table, row, why, "a row of the database cannot be read");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Database(failure) => failure.into(),
+            Fault::Unopened { .. }
+            | Fault::Missing { .. }
+            | Fault::Ring(_)
+            | Fault::NoRandomness(_)
+            | Fault::Refused => {
+                tracing::error!(error = %fault, "what is secret cannot be sealed or opened");
                 Self::Internal
             }
         }

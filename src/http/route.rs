@@ -162,14 +162,19 @@ pub trait JsonLimits: 'static {
     fn of(limits: &Limits) -> (usize, usize);
 }
 
-/// A JSON body; `document` is `None` when it was empty.
-#[derive(Debug)]
+/// A JSON body; `document` is `None` when it was empty. It may hold secrets, and so `Debug` tells its size only.
 pub struct Json<L> {
     /// The checked text.
     pub document: Option<Document>,
     /// The bytes as they came.
     pub bytes: Bytes,
     limits: PhantomData<L>,
+}
+
+impl<L> fmt::Debug for Json<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json of {} bytes", self.bytes.len())
+    }
 }
 
 /// The limits of every JSON body that has none of its own.

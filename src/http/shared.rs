@@ -14,6 +14,7 @@ use crate::background::Bell;
 use crate::config::Config;
 use crate::database::Pool;
 use crate::metrics::Metrics;
+use crate::sealing::Sealing;
 use crate::sources::{Clock, Identifiers, Secrets};
 
 /// Archives that are read at once: reading one takes a processor and some memory.
@@ -32,6 +33,8 @@ pub struct Shared {
     pub config: Config,
     /// The database.
     pub pool: Pool,
+    /// Seals what is secret in it.
+    pub sealing: Sealing,
     /// The keys that tokens are checked with.
     pub verifier: Verifier,
     /// The time that tokens are checked against.
@@ -65,7 +68,7 @@ impl Shared {
     #[must_use]
     pub fn new(
         config: Config,
-        pool: Pool,
+        (pool, sealing): (Pool, Sealing),
         verifier: Verifier,
         clock: Clock,
         ids: Identifiers,
@@ -87,6 +90,7 @@ impl Shared {
             rate: config.rate.map(Rate::new),
             config,
             pool,
+            sealing,
             verifier,
             clock,
             ids,

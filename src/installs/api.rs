@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::fit::{Difference, Tally, misfits};
 use super::plan::{Plan, PlanError, plan};
+use super::settings::Settings;
 use super::store::{self, Installed, LeadSource};
 use crate::archive::{Finding, SettingType, WidgetCode};
 use crate::audit::Actor;
@@ -119,11 +120,12 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let query = call.query();
     let after = query.positive("after", 0, i64::MAX.unsigned_abs())?;
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let (found, more) = PAGE.cut(store::list(&call.shared.pool, call.who.0.account, after, PAGE.wanted()).await?);
+    let account = call.who.0.account;
+    let (found, more) = PAGE.cut(store::list(&call.shared.pool, account, after, PAGE.wanted()).await?);
     let next = found.last().filter(|_| more).map(|last| last.widget.id.0.to_string());
     let limits = &call.shared.config.limits;
-    let body = |installed: Installed| InstalledBody {
-        misfits: misfits(&installed.widget.template, &installed.settings, limits),
+    let body = |installed: Installed, settings: &Settings| InstalledBody {
+        misfits: misfits(&installed.widget.template, settings, limits),
         id: installed.widget.id.0,
         code: installed.widget.code.to_string(),
         version: installed.widget.version.to_string(),
@@ -132,7 +134,12 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
         installed_at: installed.installed_at,
         updated_at: installed.updated_at,
     };
-    hal::json(HttpResponse::Ok(), &InstallsBody { installs: found.into_iter().map(body).collect(), next })
+    let mut installs = Vec::with_capacity(found.len());
+    for installed in found {
+        let settings = installed.settings.open(&call.shared.sealing, account, installed.widget.id).await?;
+        installs.push(body(installed, &settings));
+    }
+    hal::json(HttpResponse::Ok(), &InstallsBody { installs, next })
 }
 
 /// What publishing an archive would change.
@@ -202,7 +209,7 @@ pub(crate) async fn plan_version(call: Call<Publisher, Upload>) -> Result<HttpRe
     let publisher = Owner { account: call.who.0.account, user: call.who.0.user };
     let limits = &call.shared.config.limits;
     let Plan { current, would_be_current, difference, tally } =
-        plan(&call.shared.pool, publisher, &code, &package, limits).await?;
+        plan((&call.shared.pool, &call.shared.sealing), publisher, &code, &package, limits).await?;
     let Difference { added, removed, retyped, newly_required } = difference;
     let Tally { installs, unfit, reasons } = tally;
     hal::json(
@@ -232,6 +239,7 @@ impl From<PlanError> for Problem {
                 Self::Internal
             }
             PlanError::Database(failure) => failure.into(),
+            PlanError::Sealing(fault) => fault.into(),
         }
     }
 }

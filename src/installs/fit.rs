@@ -2,22 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
 use super::settings::Settings;
 use crate::archive::SettingType;
 use crate::catalogue::Template;
 use crate::config::Limits;
-use crate::http::json;
 use crate::http::violation::{FieldError, Violation};
 
 /// What would be wrong with stored settings if they were given for this template now. A setting that the template has no more is
 /// left out: it does no harm where it is.
 #[must_use]
-pub fn misfits(template: &Template, settings: &RawValue, limits: &Limits) -> Vec<FieldError> {
-    let mut errors = Settings::check_value(template, Some(settings), limits).err().unwrap_or_default();
-    let keys: Vec<_> = json::members(settings).unwrap_or_default().into_iter().map(|(key, _)| key).collect();
-    errors.retain(|error| error.violation != Violation::NotExpected || !keys.iter().any(|key| *key == error.path));
+pub fn misfits(template: &Template, settings: &Settings, limits: &Limits) -> Vec<FieldError> {
+    let mut errors = settings.check_again(template, limits).err().unwrap_or_default();
+    let is_key = |path: &str| settings.members().iter().any(|(key, _)| key == path);
+    errors.retain(|error| error.violation != Violation::NotExpected || !is_key(&error.path));
     errors
 }
 
@@ -95,6 +92,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Value;
     use super::*;
     use crate::archive::LocalizedText;
     use crate::catalogue::Field;
@@ -112,7 +110,9 @@ mod tests {
 
     fn found(template: &Template, settings: &str) -> Vec<(String, &'static str)> {
         let limits = Config::read(Sources::default()).config.unwrap().limits;
-        let settings: Box<RawValue> = serde_json::from_str(settings).unwrap();
+        let settings: serde_json::Map<String, serde_json::Value> = serde_json::from_str(settings).unwrap();
+        let value = |value: serde_json::Value| Value::Secret(value.to_string().into());
+        let settings = Settings::of_members(settings.into_iter().map(|(key, given)| (key, value(given))).collect());
         let mut tally = Tally::default();
         tally.count(template, &misfits(template, &settings, &limits));
         tally.reasons.into_keys().collect()

@@ -4,8 +4,11 @@ pub mod api;
 pub mod counts;
 pub mod fit;
 mod plan;
+pub mod reseal;
+pub mod sealed;
 pub mod settings;
 pub mod store;
 
+pub use sealed::Stored;
 pub use settings::Settings;
 pub use store::{Install, Sighting};

@@ -9,6 +9,7 @@ use crate::catalogue::versions::{self, becomes_current};
 use crate::catalogue::{Owner, Template, WidgetId, store as catalogue};
 use crate::config::Limits;
 use crate::database::{Failure, Pool};
+use crate::sealing::{Fault, Sealing};
 
 /// Installs that are read at a time: at most 16 MiB of settings.
 const BATCH: i64 = 64;
@@ -41,6 +42,9 @@ pub(super) enum PlanError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Failure),
+    /// Settings cannot be opened.
+    #[error(transparent)]
+    Sealing(#[from] Fault),
 }
 
 /// Holds a package against what is published and installed; changes nothing.
@@ -49,7 +53,7 @@ pub(super) enum PlanError {
 ///
 /// Why there is no plan.
 pub(super) async fn plan(
-    pool: &Pool,
+    (pool, sealing): (&Pool, &Sealing),
     publisher: Owner,
     code: &WidgetCode,
     package: &Package,
@@ -71,22 +75,32 @@ pub(super) async fn plan(
     let (current, old) = found.current.map_or((None, Template::default()), |(version, old)| (Some(version), old));
     let would_be_current = there.is_none() && becomes_current(version, current.as_ref(), found.is_pinned);
     let difference = Difference::between(&old, &new);
-    let tally = tally(pool, found.id, new, limits).await?;
+    let tally = tally((pool, sealing), found.id, new, limits).await?;
     Ok(Plan { current, would_be_current, difference, tally })
 }
 
 /// Counts the accounts whose settings do not fit a template, some at a time and away from the threads that answer requests.
-async fn tally(pool: &Pool, widget: WidgetId, template: Template, limits: &Limits) -> Result<Tally, PlanError> {
+async fn tally(
+    (pool, sealing): (&Pool, &Sealing),
+    widget: WidgetId,
+    template: Template,
+    limits: &Limits,
+) -> Result<Tally, PlanError> {
     let (template, limits) = (Arc::new(template), Arc::new(limits.clone()));
     let mut tally = Tally::default();
     let mut after = 0;
     loop {
         let batch = store::settings_of_accounts(pool, widget, after, BATCH).await?;
         let Some((last, _)) = batch.last() else { return Ok(tally) };
-        after = *last;
+        after = last.get();
+        sealing.prepare(batch.iter().flat_map(|(_, stored)| stored.keys())).await?;
+        let mut opened = Vec::with_capacity(batch.len());
+        for (account, stored) in &batch {
+            opened.push(stored.open(sealing, *account, widget).await?);
+        }
         let (template, limits) = (template.clone(), limits.clone());
         let counted = tokio::task::spawn_blocking(move || {
-            for (_, settings) in &batch {
+            for settings in &opened {
                 tally.count(&template, &misfits(&template, settings, &limits));
             }
             tally

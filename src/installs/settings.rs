@@ -1,7 +1,9 @@
 //! The settings of an install: checked against the template, every finding at once, kept as they came in.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 
 use crate::archive::{SettingType, WidgetCode};
@@ -12,75 +14,116 @@ use crate::config::Limits;
 use crate::http::json::{self, Document, Kind};
 use crate::http::violation::{Expected, FieldError, Violation, join};
 
-/// Checked settings: a JSON object with the template's keys in the template's order.
+/// The value of a setting.
 #[derive(Debug)]
-pub struct Settings(Box<RawValue>);
+pub enum Value {
+    /// One that anybody who sees the settings may see.
+    Plain(Box<RawValue>),
+    /// A password, or the logins and passwords of users: JSON that was checked.
+    Secret(SecretString),
+}
+
+impl Value {
+    /// The JSON as it came.
+    #[must_use]
+    pub fn as_raw(&self) -> &RawValue {
+        match self {
+            Self::Plain(value) => value,
+            // It was checked when it became a value.
+            Self::Secret(text) => serde_json::from_str(text.expose_secret()).unwrap_or(RawValue::NULL),
+        }
+    }
+}
+
+/// Checked settings: a JSON object with the template's keys in the template's order. `Debug` does not show secrets; being serialised
+/// does, as the answers of the API v4 need it.
+#[derive(Debug, Default)]
+pub struct Settings {
+    members: Vec<(String, Value)>,
+}
+
+impl Serialize for Settings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.members.len()))?;
+        for (key, value) in &self.members {
+            map.serialize_entry(key, value.as_raw())?;
+        }
+        map.end()
+    }
+}
 
 impl Settings {
+    /// Settings that were checked before they were stored.
+    pub(super) fn of_members(members: Vec<(String, Value)>) -> Self {
+        Self { members }
+    }
+
+    /// Whether a value is secret.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.members.iter().any(|(_, value)| matches!(value, Value::Secret(_)))
+    }
+
+    /// Keys and values in their order.
+    #[must_use]
+    pub fn members(&self) -> &[(String, Value)] {
+        &self.members
+    }
+
     /// Checks an install's body, which is the settings object itself. No body and `[]` are no settings.
     ///
     /// # Errors
     ///
     /// Everything that is wrong with it: first by the template's fields, then fields that the template does not have.
     pub fn check(template: &Template, body: Option<&Document>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
-        Self::check_value(template, body.map(Document::root), limits)
+        let given = match body.map(Document::root) {
+            None => Vec::new(),
+            Some(root) => object("", root).map_err(|error| vec![error])?,
+        };
+        Self::check_members(template, &given, limits)
     }
 
-    /// [`Settings::check`] for a value that was checked to its last member before, such as stored settings.
+    /// [`Settings::check`] for settings that were given for another version.
     ///
     /// # Errors
     ///
     /// As [`Settings::check`].
-    pub(super) fn check_value(
-        template: &Template,
-        value: Option<&RawValue>,
-        limits: &Limits,
-    ) -> Result<Self, Vec<FieldError>> {
-        let given = match value {
-            None => Vec::new(),
-            Some(root) => object("", root).map_err(|error| vec![error])?,
-        };
-        let mut check = Check { limits, errors: Vec::new(), text: String::from("{") };
+    pub(super) fn check_again(&self, template: &Template, limits: &Limits) -> Result<Self, Vec<FieldError>> {
+        let given: Members<'_> =
+            self.members.iter().map(|(key, value)| (Cow::Borrowed(key.as_str()), value.as_raw())).collect();
+        Self::check_members(template, &given, limits)
+    }
+
+    fn check_members(template: &Template, given: &Members<'_>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
+        let mut check = Check { limits, errors: Vec::new(), members: Vec::new() };
         for field in &template.fields {
             check.field(field, given.iter().find(|(key, _)| *key == field.key).map(|(_, value)| *value));
         }
         for (key, _) in given.iter().filter(|(key, _)| !template.fields.iter().any(|field| field.key == *key)) {
             check.errors.push(FieldError::new(key.as_ref(), Violation::NotExpected));
         }
-        check.text.push('}');
-        if check.errors.is_empty() {
-            // Each part is JSON that was checked before or written by serde_json.
-            RawValue::from_string(check.text)
-                .map(Self)
-                .map_err(|_| vec![FieldError::new("", Violation::InvalidType(Expected::Object))])
-        } else {
-            Err(check.errors)
-        }
+        if check.errors.is_empty() { Ok(Self { members: check.members }) } else { Err(check.errors) }
     }
 
-    /// As the audit log tells it: which settings have a value now, and of which it is another than before, or was none.
+    /// As the audit log tells it: which settings have a value now, and of which it is another than before, or was none. A secret that is
+    /// given counts as another: nobody opens the one before for that.
     #[must_use]
     pub fn change<'a>(&self, code: &'a WidgetCode, before: Option<&RawValue>) -> Change<'a> {
         let before = before.and_then(json::members).unwrap_or_default();
-        let now = json::members(&self.0).unwrap_or_default();
-        let value = |members: &Members<'_>, key: &str| {
-            members.iter().find(|(name, _)| name == key).map(|(_, value)| value.get().to_owned())
+        let is_as_before = |key: &str, value: &Value| match value {
+            Value::Plain(value) => before.iter().any(|(name, old)| name == key && old.get() == value.get()),
+            Value::Secret(_) => false,
         };
-        let settings: Vec<String> = now.iter().map(|(key, _)| key.to_string()).collect();
+        let keys = |(key, _): &(String, Value)| key.clone();
+        let settings: Vec<String> = self.members.iter().map(keys).collect();
+        let given = self.members.iter().filter(|(key, value)| !is_as_before(key, value)).map(keys);
         let gone = before.iter().map(|(key, _)| key.to_string()).filter(|key| !settings.contains(key));
-        let keys = settings.iter().cloned().chain(gone);
-        let changed = keys.filter(|key| value(&before, key) != value(&now, key)).collect();
+        let changed = given.chain(gone).collect();
         Change::WidgetInstalled { widget: code.as_str(), settings, changed }
-    }
-
-    /// The object as it is stored and answered.
-    #[must_use]
-    pub fn as_raw(&self) -> &RawValue {
-        &self.0
     }
 }
 
-type Members<'a> = Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>;
+type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// An object's members; an empty array counts as an empty object, because PHP cannot tell them apart.
 fn object<'a>(path: &str, value: &'a RawValue) -> Result<Members<'a>, FieldError> {
@@ -93,7 +136,7 @@ fn object<'a>(path: &str, value: &'a RawValue) -> Result<Members<'a>, FieldError
 struct Check<'a> {
     limits: &'a Limits,
     errors: Vec<FieldError>,
-    text: String,
+    members: Vec<(String, Value)>,
 }
 
 impl Check<'_> {
@@ -112,8 +155,17 @@ impl Check<'_> {
             SettingType::UsersLp => self.users(field, value, Self::login),
             SettingType::Custom => Some(self.custom(field, value)),
         };
-        if let Some(checked) = checked {
-            self.write_member(key, &checked);
+        let Some(checked) = checked else { return };
+        let is_secret = matches!(field.kind, SettingType::Pass | SettingType::UsersLp);
+        let value = if is_secret {
+            Ok(Value::Secret(checked.into()))
+        } else {
+            RawValue::from_string(checked).map(Value::Plain)
+        };
+        match value {
+            Ok(value) => self.members.push((key.to_owned(), value)),
+            // Each part is JSON that was checked before or written here.
+            Err(_) => self.error(key, Violation::InvalidType(Expected::Object)),
         }
     }
 
@@ -224,11 +276,5 @@ impl Check<'_> {
 
     fn error(&mut self, path: &str, violation: Violation) {
         self.errors.push(FieldError::new(path, violation));
-    }
-
-    fn write_member(&mut self, key: &str, value: &str) {
-        let comma = if self.text.len() > 1 { "," } else { "" };
-        // Writing to a String cannot fail, nor can a text become JSON.
-        let _ = write!(self.text, "{comma}{}:{value}", serde_json::Value::from(key));
     }
 }

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
-use super::settings::Settings;
+use super::sealed::Stored;
 use crate::archive::WidgetCode;
 use crate::audit::store::{append, bind, by};
 use crate::audit::{Action, Actor, Change};
@@ -21,7 +21,7 @@ pub struct Install {
     /// The pipeline in which it is a lead source.
     pub pipeline_id: Option<i64>,
     /// Its settings; `None` where they were not asked for.
-    pub settings: Option<Box<RawValue>>,
+    pub settings: Option<Stored>,
 }
 
 /// A widget as an account sees it.
@@ -53,7 +53,7 @@ pub async fn visible_page(pool: &Pool, caller: &Caller, offset: i64, count: i64)
          ), page AS (SELECT id FROM visible ORDER BY id OFFSET $3 LIMIT $4) \
          SELECT ",
         widget_columns!(),
-        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, NULL AS settings \
+        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, NULL AS settings, i.sealed \
          FROM page JOIN widgets w ON w.id = page.id \
          JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
          LEFT JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
@@ -81,7 +81,7 @@ pub async fn visible(
     let row = sqlx::query(concat!(
         "SELECT ",
         widget_columns!(),
-        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, i.settings::text AS settings \
+        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, i.settings::text AS settings, i.sealed \
          FROM widgets w \
          JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
          LEFT JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
@@ -101,8 +101,8 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
     if !row.try_get::<bool, _>("installed")? {
         return Ok(Sighting { widget, install: None });
     }
-    let settings: Option<String> = row.try_get("settings")?;
-    let settings = settings.map(|settings| stored_settings(settings, widget.code.as_str())).transpose()?;
+    let is_asked_for = row.try_get::<Option<&str>, _>("settings")?.is_some();
+    let settings = is_asked_for.then(|| stored_settings(row, widget.code.as_str())).transpose()?;
     Ok(Sighting { widget, install: Some(Install { pipeline_id: row.try_get("pipeline_id")?, settings }) })
 }
 
@@ -121,31 +121,32 @@ pub async fn install(
     connection: &mut Connection,
     caller: &Caller,
     id: WidgetId,
-    settings: &Settings,
+    settings: &Stored,
     (actor, change): (&Actor, &Change<'_>),
 ) -> Result<Option<Option<i64>>, Failure> {
     let query = sqlx::query(concat!(
         "WITH done AS ( \
-           INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
-           SELECT $1, w.id, $9::text::json, $2 FROM widgets w \
+           INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) \
+           SELECT $1, w.id, $9::text::json, $10, $2 FROM widgets w \
            WHERE w.id = $8 AND ",
         seen!(" FOR UPDATE"),
         " FOR KEY SHARE OF w \
            ON CONFLICT ON CONSTRAINT installs_pkey \
-           DO UPDATE SET settings = excluded.settings, updated_at = excluded.updated_at \
+           DO UPDATE SET settings = excluded.settings, sealed = excluded.sealed, updated_at = excluded.updated_at \
            RETURNING account_id, widget_id, pipeline_id, xmax = 0 AS is_new \
          ), counted AS ( \
            INSERT INTO install_changes (account_id, widget_id, change) \
            SELECT account_id, widget_id, 1 FROM done WHERE is_new \
          ), audit_change AS (SELECT account_id, ",
         by!("$3", "$4", "$5", "$6", "$7"),
-        ", CASE WHEN is_new THEN $10::text ELSE $11::text END AS action, $12::text AS subject, $13::text::json AS details FROM done), ",
+        ", CASE WHEN is_new THEN $11::text ELSE $12::text END AS action, $13::text AS subject, $14::text::json AS details FROM done), ",
         append!(),
         " SELECT pipeline_id FROM done"
     ));
     let row = bind(query.bind(caller.account.get()).bind(caller.user.get()), actor)
         .bind(id.0)
-        .bind(settings.as_raw().get())
+        .bind(settings.text.get())
+        .bind(settings.sealed)
         .bind(change.action().as_str())
         .bind(Action::SettingsChanged.as_str())
         .bind(change.subject())
@@ -232,7 +233,7 @@ pub async fn set_lead_source(
     })
 }
 
-/// The settings of every account that has a widget installed, in the order of accounts, at most `count` after one.
+/// The settings of every account that has a widget installed, in the order of accounts, at most `count` after one; sealed as they are.
 ///
 /// The one statement that names no account: it serves the widget's owner, who learns numbers and no settings.
 ///
@@ -244,9 +245,9 @@ pub async fn settings_of_accounts(
     widget: WidgetId,
     after: i64,
     count: i64,
-) -> Result<Vec<(i64, Box<RawValue>)>, Failure> {
+) -> Result<Vec<(AccountId, Stored)>, Failure> {
     let rows = sqlx::query(
-        "SELECT account_id, settings::text AS settings FROM installs \
+        "SELECT account_id, settings::text AS settings, sealed FROM installs \
          WHERE widget_id = $1 AND account_id > $2 ORDER BY account_id LIMIT $3",
     )
     .bind(widget.0)
@@ -256,15 +257,21 @@ pub async fn settings_of_accounts(
     .await?;
     rows.iter()
         .map(|row| {
-            let account: i64 = row.try_get("account_id")?;
-            Ok((account, stored_settings(row.try_get("settings")?, &account.to_string())?))
+            let account = account(row.try_get("account_id")?)?;
+            Ok((account, stored_settings(row, &account.to_string())?))
         })
         .collect()
 }
 
-fn stored_settings(text: String, row: &str) -> Result<Box<RawValue>, Failure> {
-    let corrupt = |why| Failure::Corrupt { table: "installs", row: row.to_owned(), why: format!("settings: {why}") };
-    RawValue::from_string(text).map_err(corrupt)
+fn account(id: i64) -> Result<AccountId, Failure> {
+    let corrupt = || Failure::Corrupt { table: "installs", row: id.to_string(), why: "account_id: no id".to_owned() };
+    AccountId::new(id).ok_or_else(corrupt)
+}
+
+fn stored_settings(row: &PgRow, name: &str) -> Result<Stored, Failure> {
+    let corrupt = |_| Failure::Corrupt { table: "installs", row: name.to_owned(), why: "settings: no JSON".to_owned() };
+    let text = RawValue::from_string(row.try_get("settings")?).map_err(corrupt)?;
+    Ok(Stored { text, sealed: row.try_get("sealed")? })
 }
 
 /// A widget in an account, as the account's own list of installs shows it.
@@ -273,7 +280,7 @@ pub struct Installed {
     /// The widget in its current version.
     pub widget: Widget,
     /// The settings.
-    pub settings: Box<RawValue>,
+    pub settings: Stored,
     /// The pipeline in which it is a lead source.
     pub pipeline_id: Option<i64>,
     /// Who installed it first.
@@ -293,7 +300,7 @@ pub async fn list(pool: &Pool, account: AccountId, after: i64, count: i64) -> Re
     let rows = sqlx::query(concat!(
         "SELECT ",
         widget_columns!(),
-        ", i.settings::text AS settings, i.pipeline_id, i.installed_by_user_id, i.installed_at, i.updated_at \
+        ", i.settings::text AS settings, i.sealed, i.pipeline_id, i.installed_by_user_id, i.installed_at, i.updated_at \
          FROM installs i JOIN widgets w ON w.id = i.widget_id \
          JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
          WHERE i.account_id = $1 AND i.widget_id > $2 ORDER BY i.widget_id LIMIT $3"
@@ -307,7 +314,7 @@ pub async fn list(pool: &Pool, account: AccountId, after: i64, count: i64) -> Re
         .map(|row| {
             let widget = widget(row)?;
             Ok(Installed {
-                settings: stored_settings(row.try_get("settings")?, widget.code.as_str())?,
+                settings: stored_settings(row, widget.code.as_str())?,
                 widget,
                 pipeline_id: row.try_get("pipeline_id")?,
                 installed_by_user_id: row.try_get("installed_by_user_id")?,
@@ -316,4 +323,68 @@ pub async fn list(pool: &Pool, account: AccountId, after: i64, count: i64) -> Re
             })
         })
         .collect()
+}
+
+/// The first account after one that has installs which were never sealed; `None` when there is none.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn account_with_unsealed(pool: &Pool, after: i64) -> Result<Option<AccountId>, Failure> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT account_id FROM installs WHERE sealed IS NULL AND account_id > $1 ORDER BY account_id LIMIT 1",
+    )
+    .bind(after)
+    .fetch_optional(&mut *pool.begin_across_accounts().await?)
+    .await?;
+    found.map(account).transpose()
+}
+
+/// The settings of the account's installs by widget id, at most `count` after one; of those only that were never sealed, when that is
+/// asked for. Nobody else changes them until the transaction ends.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn lock_settings(
+    connection: &mut Connection,
+    account: AccountId,
+    only_unsealed: bool,
+    after: i64,
+    count: i64,
+) -> Result<Vec<(WidgetId, Stored)>, Failure> {
+    let rows = sqlx::query(
+        "SELECT widget_id, settings::text AS settings, sealed FROM installs \
+         WHERE account_id = $1 AND widget_id > $2 AND (sealed IS NULL OR NOT $3) ORDER BY widget_id LIMIT $4 FOR UPDATE",
+    )
+    .bind(account.get())
+    .bind(after)
+    .bind(only_unsealed)
+    .bind(count)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((WidgetId(row.try_get("widget_id")?), stored_settings(row, &account.to_string())?)))
+        .collect()
+}
+
+/// Puts settings in the place of the same ones, sealed otherwise.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn replace_settings(
+    connection: &mut Connection,
+    account: AccountId,
+    widget: WidgetId,
+    settings: &Stored,
+) -> Result<(), Failure> {
+    sqlx::query("UPDATE installs SET settings = $3::text::json, sealed = $4 WHERE account_id = $1 AND widget_id = $2")
+        .bind(account.get())
+        .bind(widget.0)
+        .bind(settings.text.get())
+        .bind(settings.sealed)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

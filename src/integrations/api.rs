@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::changes::{Changes, NewIntegration};
+use super::secrets;
 use super::store::{self, Integration, Place};
 use crate::audit::Actor;
 use crate::catalogue::Owner;
@@ -135,7 +136,8 @@ pub(crate) async fn create(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
     let (shared, owner) = (&call.shared, owner(&call));
     let client = new.client_uuid.unwrap_or_else(|| shared.ids.next());
     let secret = shared.secrets.next()?;
-    if let Some(made) = store::create(&shared.pool, owner, client, &new, &secret, &Actor::of(&call)).await? {
+    let at = (&shared.pool, &shared.sealing);
+    if let Some(made) = secrets::create(at, owner, client, &new, &secret, &Actor::of(&call)).await? {
         return hal::json(HttpResponse::Created(), &SecretBody { integration: made.into(), secret });
     }
     Err(Problem::Conflict(match store::find(&shared.pool, owner, client).await? {
@@ -213,9 +215,10 @@ pub(crate) async fn change(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
 )]
 pub(crate) async fn rotate(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let keep = checked(&call, members::keep_old_seconds(call.body.document.as_ref())).await?;
-    let secret = call.shared.secrets.next()?;
-    let rotated =
-        store::rotate(&call.shared.pool, owner(&call), client(&call)?, &secret, keep, &Actor::of(&call)).await?;
+    let shared = &call.shared;
+    let (at, actor) = ((&shared.pool, &shared.sealing), Actor::of(&call));
+    let secret = shared.secrets.next()?;
+    let rotated = secrets::rotate(at, owner(&call), client(&call)?, &secret, keep, &actor).await?;
     let integration = IntegrationBody::from(rotated.ok_or(Problem::NoIntegration)?);
     hal::json(HttpResponse::Created(), &SecretBody { integration, secret })
 }

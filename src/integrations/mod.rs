@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod changes;
+pub mod secrets;
 pub mod store;
 
 use secrecy::SecretString;

@@ -1,18 +1,17 @@
-//! The SQL of integrations, a function per statement.
-//!
-//! Secrets enter the database through `stored` and leave it through `read`, and nowhere else.
+//! The SQL of integrations, a function per statement. Secrets are here as they are stored: sealed.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use std::fmt;
+
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::ValidSecrets;
 use super::changes::{Changes, NewIntegration};
 use crate::audit::{self, Actor, Change};
+use crate::auth::AccountId;
 use crate::catalogue::Owner;
-use crate::database::{Failure, Pool, Transaction};
+use crate::database::{Connection, Failure, Pool, Transaction};
 
 /// An integration as its owner sees it.
 #[derive(Debug)]
@@ -62,17 +61,27 @@ fn integration(row: &PgRow) -> Result<Integration, Failure> {
     })
 }
 
-/// A secret as it stands in the database.
-fn stored(secret: &SecretString) -> &[u8] {
-    secret.expose_secret().as_bytes()
+/// The secrets of an integration as they stand in the database.
+pub struct StoredSecrets {
+    /// The newest; `None` while there is none.
+    pub secret: Option<Vec<u8>>,
+    /// The one before.
+    pub old_secret: Option<Vec<u8>>,
+    /// Whether they are sealed; those of rows that are older than sealing are not yet.
+    pub is_sealed: bool,
 }
 
-/// A secret as it was before it was stored.
-fn read(bytes: Vec<u8>, client: Uuid) -> Result<SecretString, Failure> {
-    String::from_utf8(bytes).map(SecretString::from).map_err(|_| Failure::Corrupt {
-        table: "integrations",
-        row: client.to_string(),
-        why: "secret: not a text".to_owned(),
+impl fmt::Debug for StoredSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredSecrets")
+    }
+}
+
+fn stored_secrets(row: &PgRow) -> Result<StoredSecrets, Failure> {
+    Ok(StoredSecrets {
+        secret: row.try_get("secret")?,
+        old_secret: row.try_get("old_secret")?,
+        is_sealed: row.try_get("is_sealed")?,
     })
 }
 
@@ -100,14 +109,14 @@ pub async fn create(
     owner: Owner,
     client: Uuid,
     new: &NewIntegration,
-    secret: &SecretString,
+    secret: &[u8],
     actor: &Actor,
 ) -> Result<Option<Integration>, Failure> {
     let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
         "INSERT INTO integrations \
-         (client_uuid, owner_account_id, owner_user_id, name, redirect_uri, disable_hook, secret, secret_made_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, now()) \
+         (client_uuid, owner_account_id, owner_user_id, name, redirect_uri, disable_hook, secret, is_sealed, secret_made_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, true, now()) \
          ON CONFLICT ON CONSTRAINT integrations_pkey DO NOTHING RETURNING ",
         integration_columns!()
     ))
@@ -117,7 +126,7 @@ pub async fn create(
     .bind(&new.name)
     .bind(&new.redirect_uri)
     .bind(&new.disable_hook)
-    .bind(stored(secret))
+    .bind(secret)
     .fetch_optional(&mut *transaction)
     .await?;
     let change = Change::IntegrationCreated { client, members: new.members() };
@@ -200,38 +209,56 @@ pub async fn change(
     finish(transaction, owner, actor, &change, row).await
 }
 
-/// Gives one of the owner's integrations a new secret and keeps the one before valid for some seconds; `None` when the owner has none
-/// of that client id.
+/// The secrets of one of the owner's integrations; nobody else changes them until the transaction ends. `None` when the owner has none of
+/// that client id.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn lock_owned(
+    connection: &mut Connection,
+    owner: Owner,
+    client: Uuid,
+) -> Result<Option<StoredSecrets>, Failure> {
+    let row = sqlx::query(
+        "SELECT secret, old_secret, is_sealed FROM integrations \
+         WHERE client_uuid = $1 AND owner_account_id = $2 AND owner_user_id = $3 FOR NO KEY UPDATE",
+    )
+    .bind(client)
+    .bind(owner.account.get())
+    .bind(owner.user.get())
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(stored_secrets).transpose()
+}
+
+/// Gives an integration a new secret and keeps the one before, as it is to be stored now, valid for some seconds.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn rotate(
-    pool: &Pool,
-    owner: Owner,
+    connection: &mut Connection,
     client: Uuid,
-    secret: &SecretString,
+    secret: &[u8],
+    old: Option<&[u8]>,
     keep_old_seconds: i64,
-    actor: &Actor,
-) -> Result<Option<Integration>, Failure> {
-    let mut transaction = pool.begin_for(owner.account).await?;
+) -> Result<Integration, Failure> {
     let row = sqlx::query(concat!(
-        "UPDATE integrations SET secret = $4, secret_made_at = now(), \
-         old_secret = CASE WHEN $5::bigint > 0 THEN secret END, \
-         old_secret_until = CASE WHEN $5::bigint > 0 AND secret IS NOT NULL \
-           THEN now() + make_interval(secs => $5::bigint::double precision) END \
-         WHERE client_uuid = $1 AND owner_account_id = $2 AND owner_user_id = $3 RETURNING ",
+        "UPDATE integrations SET secret = $2, is_sealed = true, secret_made_at = now(), \
+         old_secret = CASE WHEN $4::bigint > 0 THEN $3::bytea END, \
+         old_secret_until = CASE WHEN $4::bigint > 0 AND $3::bytea IS NOT NULL \
+           THEN now() + make_interval(secs => $4::bigint::double precision) END \
+         WHERE client_uuid = $1 RETURNING ",
         integration_columns!()
     ))
     .bind(client)
-    .bind(owner.account.get())
-    .bind(owner.user.get())
-    .bind(stored(secret))
+    .bind(secret)
+    .bind(old)
     .bind(keep_old_seconds)
-    .fetch_optional(&mut *transaction)
+    .fetch_one(connection)
     .await?;
-    let change = Change::IntegrationSecretReplaced { client, keep_old_seconds };
-    finish(transaction, owner, actor, &change, row).await
+    integration(&row)
 }
 
 /// The secrets of an integration that are valid now, whoever asks; `None` when it has none, or does not exist.
@@ -239,27 +266,82 @@ pub async fn rotate(
 /// # Errors
 ///
 /// When the database fails.
-pub async fn valid_secrets(pool: &Pool, client: Uuid) -> Result<Option<ValidSecrets>, Failure> {
+pub async fn valid_secrets(pool: &Pool, client: Uuid) -> Result<Option<StoredSecrets>, Failure> {
     let row = sqlx::query(
-        "SELECT secret, CASE WHEN old_secret_until > now() THEN old_secret END AS old_secret \
+        "SELECT secret, CASE WHEN old_secret_until > now() THEN old_secret END AS old_secret, is_sealed \
          FROM integrations WHERE client_uuid = $1 AND secret IS NOT NULL",
     )
     .bind(client)
     .fetch_optional(&mut *pool.catalogue().await?)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let old: Option<Vec<u8>> = row.try_get("old_secret")?;
-    Ok(Some(ValidSecrets {
-        newest: read(row.try_get("secret")?, client)?,
-        old: old.map(|bytes| read(bytes, client)).transpose()?,
-    }))
+    row.as_ref().map(stored_secrets).transpose()
 }
 
-/// The secret that an integration's messages are signed with: the newest. `None` when it has none, or does not exist.
+/// Integrations with a secret and their owners' accounts, in the order of their client ids, at most `count` after one; only those whose
+/// secrets were never sealed, when that is asked for.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn signing_secret(pool: &Pool, client: Uuid) -> Result<Option<SecretString>, Failure> {
-    Ok(valid_secrets(pool, client).await?.map(|secrets| secrets.newest))
+pub async fn with_secrets(
+    pool: &Pool,
+    only_unsealed: bool,
+    after: Uuid,
+    count: i64,
+) -> Result<Vec<(Uuid, AccountId)>, Failure> {
+    let rows = sqlx::query(
+        "SELECT client_uuid, owner_account_id FROM integrations \
+         WHERE secret IS NOT NULL AND (NOT is_sealed OR NOT $1) AND client_uuid > $2 ORDER BY client_uuid LIMIT $3",
+    )
+    .bind(only_unsealed)
+    .bind(after)
+    .bind(count)
+    .fetch_all(&mut *pool.catalogue().await?)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let client: Uuid = row.try_get("client_uuid")?;
+            let corrupt = || Failure::Corrupt {
+                table: "integrations",
+                row: client.to_string(),
+                why: "owner_account_id: no id".to_owned(),
+            };
+            let account = AccountId::new(row.try_get("owner_account_id")?).ok_or_else(corrupt)?;
+            Ok((client, account))
+        })
+        .collect()
+}
+
+/// The secrets of an integration; nobody else changes them until the transaction ends. `None` when it does not exist.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn lock_secrets(connection: &mut Connection, client: Uuid) -> Result<Option<StoredSecrets>, Failure> {
+    let row =
+        sqlx::query("SELECT secret, old_secret, is_sealed FROM integrations WHERE client_uuid = $1 FOR NO KEY UPDATE")
+            .bind(client)
+            .fetch_optional(connection)
+            .await?;
+    row.as_ref().map(stored_secrets).transpose()
+}
+
+/// Puts secrets in the place of the same ones, sealed otherwise.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn replace_secrets(
+    connection: &mut Connection,
+    client: Uuid,
+    secret: Option<Vec<u8>>,
+    old: Option<Vec<u8>>,
+) -> Result<(), Failure> {
+    sqlx::query("UPDATE integrations SET secret = $2, old_secret = $3, is_sealed = true WHERE client_uuid = $1")
+        .bind(client)
+        .bind(secret)
+        .bind(old)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::http::caller::Admin;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, JsonLimits};
-use crate::installs::{Install, Settings, store};
+use crate::installs::{Install, Settings, sealed, store};
 
 /// The limits of an install's body.
 #[derive(Debug)]
@@ -42,12 +42,19 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
-    let before = sighting.install.as_ref().and_then(|install| install.settings.as_deref());
-    let (actor, change) = (Actor::of(&call), settings.change(&code, before));
-    let pipeline_id =
-        store::install(&mut transaction, caller, sighting.widget.id, &settings, (&actor, &change)).await?;
-    let pipeline_id = pipeline_id.ok_or(Problem::NoWidget)?;
+    let (id, sealing) = (sighting.widget.id, &shared.sealing);
+    if settings.has_secrets() && !sealing.is_ready_for(caller.account) {
+        // The key comes over a connection of its own, and nobody holds one while waiting for another.
+        drop(transaction);
+        sealing.newest(caller.account).await?;
+        transaction = shared.pool.begin_for(caller.account).await?;
+    }
+    let sealed = sealed::seal(sealing, caller.account, id, &settings).await?;
+    let before = sighting.install.as_ref().and_then(|install| install.settings.as_ref()).map(|stored| &*stored.text);
+    let change = settings.change(&code, before);
+    let installed = store::install(&mut transaction, caller, id, &sealed, (&Actor::of(&call), &change)).await?;
+    let pipeline_id = installed.ok_or(Problem::NoWidget)?;
     transaction.commit().await.map_err(Failure::from)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
-    hal::ok(&View::of(&call).model(&sighting, Some(settings.as_raw())))
+    hal::ok(&View::of(&call).model(&sighting, Some(&settings)))
 }

@@ -1,7 +1,6 @@
 //! The widget as v4 shows it: catalogue and install joined, every key present, in the order of the source's example.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -9,7 +8,7 @@ use crate::archive::SettingType;
 use crate::catalogue::Widget;
 use crate::http::hal::{Link, SelfLink};
 use crate::http::route::Call;
-use crate::installs::Sighting;
+use crate::installs::{Settings, Sighting};
 
 /// A widget.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,7 +40,7 @@ pub struct WidgetModel<'a> {
     /// The settings; only for the integration whose they are, and in the answer to an install.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    settings: Option<&'a RawValue>,
+    settings: Option<&'a Settings>,
     #[serde(rename = "_links")]
     #[schema(value_type = Object)]
     links: SelfLink,
@@ -89,7 +88,7 @@ impl View {
 
     /// A widget as this caller sees it. Whether `settings` are shown is the method's decision.
     #[must_use]
-    pub fn model<'a>(&'a self, sighting: &'a Sighting, settings: Option<&'a RawValue>) -> WidgetModel<'a> {
+    pub fn model<'a>(&'a self, sighting: &'a Sighting, settings: Option<&'a Settings>) -> WidgetModel<'a> {
         let Sighting { widget, install } = sighting;
         WidgetModel {
             id: widget.id.0,

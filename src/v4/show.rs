@@ -27,6 +27,9 @@ pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
         .ok_or(Problem::NoWidget)?;
     let Sighting { widget, install } = &sighting;
     let own_integration = caller.client.is_some() && caller.client == widget.client_uuid;
-    let settings = install.as_ref().filter(|_| own_integration).and_then(|install| install.settings.as_deref());
-    hal::ok(&View::of(&call).model(&sighting, settings))
+    let settings = match install.as_ref().and_then(|install| install.settings.as_ref()).filter(|_| own_integration) {
+        Some(stored) => Some(stored.open(&call.shared.sealing, caller.account, widget.id).await?),
+        None => None,
+    };
+    hal::ok(&View::of(&call).model(&sighting, settings.as_ref()))
 }

@@ -47,6 +47,9 @@ fn folder() -> TempDir {
     folder
 }
 
+/// What both servers encrypt with: 32 bytes in base64.
+const ENCRYPTION_KEY: &str = "dGhlIGtleS1lbmNyeXB0aW9uIGtleSBvZiB0ZXN0cyE=";
+
 impl World {
     /// One server with its embedded database.
     pub async fn embedded(binary: &Path) -> Self {
@@ -82,6 +85,7 @@ impl World {
             let mut environment = vec![
                 ("WIDGET_REGISTRY_DATABASE_URL", url(SERVICE_ROLE)),
                 ("WIDGET_REGISTRY_DATABASE_MIGRATION_URL", url("postgres")),
+                ("WIDGET_REGISTRY_ENCRYPTION_KEYS", ENCRYPTION_KEY.to_owned()),
             ];
             if !servers.is_empty() {
                 environment.push(("WIDGET_REGISTRY_SIGNING_KEY", key));

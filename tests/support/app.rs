@@ -16,6 +16,7 @@ use widget_registry::auth::SigningKey;
 use widget_registry::config::{Config, Sources};
 use widget_registry::database::Pool;
 use widget_registry::installs::counts;
+use widget_registry::sealing::Sealing;
 use widget_registry::sources::{Clock, Identifiers, Secrets};
 
 use super::client::Client;
@@ -39,6 +40,9 @@ impl Setup {
     }
 }
 
+/// The key that services of tests encrypt with when a test gives no other: 32 bytes in base64.
+pub const ENCRYPTION_KEY: &str = "dGhlIGtleS1lbmNyeXB0aW9uIGtleSBvZiB0ZXN0cyE=";
+
 /// A running service.
 pub struct TestApp {
     /// `http://127.0.0.1:PORT`
@@ -49,6 +53,8 @@ pub struct TestApp {
     pub pool: PgPool,
     /// The service's own connections.
     pub service: Pool,
+    /// What seals secrets for it.
+    pub sealing: Sealing,
     /// The key that signs its tokens.
     pub key: SigningKey,
     /// Its data directory.
@@ -112,7 +118,7 @@ impl TestApp {
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
-        let service = app.shared.pool.clone();
+        let (service, sealing) = (app.shared.pool.clone(), app.shared.sealing.clone());
         let pool = PgPool::connect_with(database.options()).await.unwrap();
         let url = format!("http://{}", app.address);
         let (stop, stopped) = oneshot::channel();
@@ -123,7 +129,7 @@ impl TestApp {
             std::future::pending(),
         ));
         let http = reqwest::Client::builder().http1_only().build().unwrap();
-        (Self { url, database_url: database.url(), pool, service, key, data_dir, ahead, http }, stop, ended)
+        (Self { url, database_url: database.url(), pool, service, sealing, key, data_dir, ahead, http }, stop, ended)
     }
 
     /// Moves the service's clock; what is stored takes the database's time and does not notice.
@@ -207,11 +213,14 @@ fn config(database: &Database, data_dir: &std::path::Path, setup: Setup) -> Conf
             }
         }
     }
-    let flags = BTreeMap::from([
+    let mut flags = BTreeMap::from([
         ("listen", "127.0.0.1:0".to_owned()),
         ("data_dir", data_dir.to_str().unwrap().to_owned()),
         ("database_url", database.url()),
         ("workers", "1".to_owned()),
     ]);
+    if !file.contains_key("encryption_key_dir") {
+        flags.insert("encryption_keys", ENCRYPTION_KEY.to_owned());
+    }
     Config::read(Sources { flags, environment: BTreeMap::new(), file }).config.unwrap_or_else(|error| panic!("{error}"))
 }

@@ -11,11 +11,12 @@ use url::Url;
 use self::store::Ordered;
 use super::{ContinueId, close};
 use crate::auth::{WidgetCall, WidgetSecret};
-use crate::database::{Connection, Failure, Pool};
+use crate::database::{Connection, Pool};
 use crate::delivery::lease::Leased;
 use crate::delivery::worker::{CallMessage, Calls, Promise};
 use crate::integrations;
 use crate::outgoing::Target;
+use crate::sealing::{Fault, Sealing};
 use crate::sources::{Clock, Identifiers};
 
 /// How long the token of a call is good for: a widget may hand it on to a queue of its own.
@@ -26,6 +27,8 @@ const LIFETIME: Duration = Duration::from_mins(10);
 pub struct WidgetCalls {
     /// The database.
     pub pool: Pool,
+    /// Opens the secrets that calls are signed with.
+    pub sealing: Sealing,
     /// The time that tokens name.
     pub clock: Clock,
     /// Their ids.
@@ -33,7 +36,7 @@ pub struct WidgetCalls {
 }
 
 impl Calls for WidgetCalls {
-    fn message<'a>(&'a self, leased: &'a Leased, target: &'a Target) -> Promise<'a, CallMessage> {
+    fn message<'a>(&'a self, leased: &'a Leased, target: &'a Target) -> Promise<'a, CallMessage, Fault> {
         Box::pin(async move {
             let id = ContinueId(leased.subject);
             let Some(ordered) = store::ordered_call(&self.pool, leased.lease.account, id).await? else {
@@ -63,11 +66,11 @@ impl WidgetCalls {
         leased: &Leased,
         target: &Target,
         ordered: &Ordered,
-    ) -> Result<Result<Vec<u8>, String>, Failure> {
+    ) -> Result<Result<Vec<u8>, String>, Fault> {
         let Some(client) = ordered.client else {
             return Ok(Err("the widget has no integration any more".to_owned()));
         };
-        let Some(secret) = integrations::store::signing_secret(&self.pool, client).await? else {
+        let Some(secret) = integrations::secrets::signing(&self.pool, &self.sealing, client).await? else {
             return Ok(Err("the widget's integration has no secret".to_owned()));
         };
         let call = WidgetCall {

@@ -140,7 +140,8 @@ impl Cluster {
     }
 }
 
-/// How to connect to the cluster whose socket is in this folder, which may be another process' child.
+/// How to connect to the embedded database whose socket is in this folder, whoever runs it: as the superuser `postgres` to the database
+/// `postgres`. Nothing in it comes from the environment.
 #[must_use]
 pub fn connect_options(socket_dir: &Path) -> PgConnectOptions {
     // Every field is set, because the driver fills them from PGHOST, PGPASSWORD, PGSSLMODE and the like. What

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use serde::Serialize;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::WebhookSecret;
-use super::store;
+use super::{sealed, store};
 use crate::audit::Actor;
 use crate::http::caller::BotEngine;
 use crate::http::hal;
@@ -29,7 +30,9 @@ pub struct ReplaceSecretBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NewSecretBody {
     /// `whsec_` and the bytes in base64, as Standard Webhooks writes it.
-    secret: String,
+    #[serde(serialize_with = "exposed")]
+    #[schema(value_type = String)]
+    secret: SecretString,
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     created_at: OffsetDateTime,
@@ -37,6 +40,10 @@ pub struct NewSecretBody {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_until: Option<OffsetDateTime>,
+}
+
+fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.expose_secret().serialize(serializer)
 }
 
 /// The account's secret, without itself.
@@ -64,7 +71,9 @@ pub(crate) async fn replace(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRe
     let keep = members::keep_old_seconds(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let keep = Duration::from_secs(keep.unsigned_abs());
     let secret = WebhookSecret::generate(&call.shared.ids);
-    let validity = store::replace(&call.shared.pool, call.who.0.account, &secret, keep, &Actor::of(&call)).await?;
+    let shared = &call.shared;
+    let (at, account) = ((&shared.pool, &shared.sealing), call.who.0.account);
+    let validity = sealed::replace(at, account, &secret, keep, &Actor::of(&call)).await?;
     let body = NewSecretBody {
         secret: secret.text(),
         created_at: validity.created_at,

@@ -1,6 +1,7 @@
 //! What pushed events are signed with: Standard Webhooks 1.0.
 
 pub mod api;
+pub mod sealed;
 pub mod store;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
 use crate::sources::Identifiers;
 
@@ -15,32 +17,38 @@ use crate::sources::Identifiers;
 const PREFIX: &str = "whsec_";
 
 /// A secret of 24 to 64 bytes. Never shown but by [`WebhookSecret::text`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct WebhookSecret(Vec<u8>);
+#[derive(Clone)]
+pub struct WebhookSecret(SecretSlice<u8>);
 
 impl WebhookSecret {
     /// A new one of 32 bytes.
     #[must_use]
     pub fn generate(ids: &Identifiers) -> Self {
-        Self([ids.next().into_bytes(), ids.next().into_bytes()].concat())
+        Self::of_bytes([ids.next().into_bytes(), ids.next().into_bytes()].concat())
     }
 
     /// From its bytes.
     #[must_use]
     pub fn of_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// From its bytes, which were secret before.
+    #[must_use]
+    pub fn of_secret(bytes: SecretSlice<u8>) -> Self {
         Self(bytes)
     }
 
     /// As its owner gets it: `whsec_` and the bytes in base64.
     #[must_use]
-    pub fn text(&self) -> String {
-        format!("{PREFIX}{}", STANDARD.encode(&self.0))
+    pub fn text(&self) -> SecretString {
+        format!("{PREFIX}{}", STANDARD.encode(self.bytes())).into()
     }
 
     /// Its bytes, to be stored.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        self.0.expose_secret()
     }
 }
 
@@ -64,7 +72,7 @@ impl Secrets {
     #[must_use]
     pub fn sign(&self, id: &str, unix_time: i64, body: &[u8]) -> String {
         let signatures = std::iter::once(&self.present).chain(&self.previous).map(|secret| {
-            let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &secret.0));
+            let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret.bytes()));
             context.update(format!("{id}.{unix_time}.").as_bytes());
             context.update(body);
             format!("v1,{}", STANDARD.encode(context.sign()))
@@ -98,8 +106,8 @@ mod tests {
     fn a_secret_is_shown_on_purpose_only() {
         let ids = Identifiers::random();
         let (one, other) = (WebhookSecret::generate(&ids), WebhookSecret::generate(&ids));
-        assert_ne!(one, other);
-        assert_eq!(secret(&one.text()), one);
+        assert_ne!(one.bytes(), other.bytes());
+        assert_eq!(secret(one.text().expose_secret()).bytes(), one.bytes());
         assert_eq!(format!("{one:?}"), "WebhookSecret");
     }
 }

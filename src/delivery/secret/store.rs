@@ -1,14 +1,38 @@
-//! The SQL of webhook secrets.
+//! The SQL of webhook secrets. They are here as they are stored: sealed.
 
+use std::fmt;
 use std::time::Duration;
 
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
-use super::{Secrets, WebhookSecret};
-use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
-use crate::database::{Failure, Pool};
+use crate::database::{Connection, Failure, Pool};
+
+/// The secrets of an account as they stand in the database.
+pub struct StoredSecrets {
+    /// The present one.
+    pub secret: Vec<u8>,
+    /// The one before.
+    pub previous: Option<Vec<u8>>,
+    /// Whether they are sealed; those of rows that are older than sealing are not yet.
+    pub is_sealed: bool,
+}
+
+impl fmt::Debug for StoredSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredSecrets")
+    }
+}
+
+fn stored(row: &PgRow) -> Result<StoredSecrets, Failure> {
+    Ok(StoredSecrets {
+        secret: row.try_get("secret")?,
+        previous: row.try_get("previous")?,
+        is_sealed: row.try_get("is_sealed")?,
+    })
+}
 
 /// When a secret was made, and until when the one before is in force.
 #[derive(Debug, Clone, Copy)]
@@ -19,34 +43,69 @@ pub struct Validity {
     pub previous_until: Option<OffsetDateTime>,
 }
 
-/// Puts a new secret in the place of the account's present one, which stays in force for `keep`.
+/// Writes an account's first secret; `None` when it has one.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn create(
+    connection: &mut Connection,
+    account: AccountId,
+    secret: &[u8],
+) -> Result<Option<Validity>, Failure> {
+    let row = sqlx::query(
+        "INSERT INTO webhook_secrets (account_id, secret, is_sealed) VALUES ($1, $2, true) \
+         ON CONFLICT ON CONSTRAINT webhook_secrets_pkey DO NOTHING RETURNING created_at, previous_until",
+    )
+    .bind(account.get())
+    .bind(secret)
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(validity_of).transpose()
+}
+
+/// The account's secrets, in force or not; nobody else changes them until the transaction ends. `None` when it has none.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn lock(connection: &mut Connection, account: AccountId) -> Result<Option<StoredSecrets>, Failure> {
+    let row = sqlx::query("SELECT secret, previous, is_sealed FROM webhook_secrets WHERE account_id = $1 FOR UPDATE")
+        .bind(account.get())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(stored).transpose()
+}
+
+/// Puts a new secret in the place of the account's present one, which stays in force for `keep` as the one before, as it is to be stored
+/// now.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn replace(
-    pool: &Pool,
+    connection: &mut Connection,
     account: AccountId,
-    secret: &WebhookSecret,
+    secret: &[u8],
+    previous: &[u8],
     keep: Duration,
-    actor: &Actor,
 ) -> Result<Validity, Failure> {
-    let mut transaction = pool.begin_for(account).await?;
     let row = sqlx::query(
-        "INSERT INTO webhook_secrets AS s (account_id, secret) VALUES ($1, $2) \
-         ON CONFLICT ON CONSTRAINT webhook_secrets_pkey DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at, \
-           previous = CASE WHEN $3 > 0 THEN s.secret END, \
-           previous_until = CASE WHEN $3 > 0 THEN excluded.created_at + make_interval(secs => $3) END \
-         RETURNING created_at, previous_until",
+        "UPDATE webhook_secrets SET secret = $2, is_sealed = true, created_at = now(), \
+           previous = CASE WHEN $4 > 0 THEN $3 END, \
+           previous_until = CASE WHEN $4 > 0 THEN now() + make_interval(secs => $4) END \
+         WHERE account_id = $1 RETURNING created_at, previous_until",
     )
     .bind(account.get())
-    .bind(secret.bytes())
+    .bind(secret)
+    .bind(previous)
     .bind(keep.as_secs_f64())
-    .fetch_one(&mut *transaction)
+    .fetch_one(connection)
     .await?;
-    let change = Change::WebhookSecretReplaced { keep_old_seconds: keep.as_secs() };
-    audit::record(&mut transaction, account, actor, &change).await?;
-    transaction.commit().await?;
+    validity_of(&row)
+}
+
+fn validity_of(row: &PgRow) -> Result<Validity, Failure> {
     Ok(Validity { created_at: row.try_get("created_at")?, previous_until: row.try_get("previous_until")? })
 }
 
@@ -63,10 +122,7 @@ pub async fn validity(pool: &Pool, account: AccountId) -> Result<Option<Validity
     .bind(account.get())
     .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
-    row.map(|row| {
-        Ok(Validity { created_at: row.try_get("created_at")?, previous_until: row.try_get("previous_until")? })
-    })
-    .transpose()
+    row.as_ref().map(validity_of).transpose()
 }
 
 /// The account's secrets that are in force; `None` when it has none.
@@ -74,17 +130,53 @@ pub async fn validity(pool: &Pool, account: AccountId) -> Result<Option<Validity
 /// # Errors
 ///
 /// When the database fails.
-pub async fn in_force(pool: &Pool, account: AccountId) -> Result<Option<Secrets>, Failure> {
+pub async fn in_force(pool: &Pool, account: AccountId) -> Result<Option<StoredSecrets>, Failure> {
     let row = sqlx::query(
-        "SELECT secret, CASE WHEN previous_until > now() THEN previous END AS previous FROM webhook_secrets WHERE account_id = $1",
+        "SELECT secret, CASE WHEN previous_until > now() THEN previous END AS previous, is_sealed \
+         FROM webhook_secrets WHERE account_id = $1",
     )
     .bind(account.get())
     .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let previous: Option<Vec<u8>> = row.try_get("previous")?;
-    Ok(Some(Secrets {
-        present: WebhookSecret::of_bytes(row.try_get("secret")?),
-        previous: previous.map(WebhookSecret::of_bytes),
-    }))
+    row.as_ref().map(stored).transpose()
+}
+
+/// The first account after one whose secrets were never sealed; `None` when there is none.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn account_with_unsealed(pool: &Pool, after: i64) -> Result<Option<AccountId>, Failure> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT account_id FROM webhook_secrets WHERE NOT is_sealed AND account_id > $1 ORDER BY account_id LIMIT 1",
+    )
+    .bind(after)
+    .fetch_optional(&mut *pool.begin_across_accounts().await?)
+    .await?;
+    let corrupt = |id: i64| Failure::Corrupt {
+        table: "webhook_secrets",
+        row: id.to_string(),
+        why: "account_id: no id".to_owned(),
+    };
+    found.map(|id| AccountId::new(id).ok_or_else(|| corrupt(id))).transpose()
+}
+
+/// Puts secrets in the place of the same ones, sealed otherwise.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn replace_same(
+    connection: &mut Connection,
+    account: AccountId,
+    secret: &[u8],
+    previous: Option<&[u8]>,
+) -> Result<(), Failure> {
+    sqlx::query("UPDATE webhook_secrets SET secret = $2, previous = $3, is_sealed = true WHERE account_id = $1")
+        .bind(account.get())
+        .bind(secret)
+        .bind(previous)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -1,0 +1,179 @@
+//! Sealing anew what the features have stored: rows that are older than sealing, and everything when an account gets a new key.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::audit::{self, Actor, Chain, Change};
+use crate::auth::AccountId;
+use crate::background::Stop;
+use crate::database::{Connection, Failure, Pool};
+use crate::delivery::secret;
+use crate::sealing::rotation::{self, Rotation, RotationError};
+use crate::sealing::{Fault, KeyId, Sealing, Source, store as keys};
+use crate::{installs, integrations};
+
+/// Rows that are looked for at a time.
+const BATCH: i64 = 200;
+/// Time until rows that could not be sealed are tried again.
+const AGAIN: Duration = Duration::from_mins(1);
+
+/// Seals rows that are older than sealing, until there are none. Others may do the same at once: who comes second finds nothing to do.
+pub async fn seal_old(pool: Pool, sealing: Sealing, mut stop: Stop) {
+    loop {
+        let failed = match seal_old_once(&pool, &sealing, &stop).await {
+            Ok(0) => return,
+            Ok(failed) => format!("{failed} row(s)"),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(failed, "old rows are not sealed yet; they are tried again");
+        if stop.within(AGAIN).await {
+            return;
+        }
+    }
+}
+
+/// Walks once through all rows that are older than sealing; returns how many accounts or integrations could not be sealed. Ends early
+/// when it is asked to stop.
+async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<usize, Fault> {
+    let mut failed = 0;
+    let mut after = 0;
+    while let Some(account) = installs::store::account_with_unsealed(pool, after).await? {
+        after = account.get();
+        let mut widget = 0;
+        loop {
+            if stop.is_asked() {
+                return Ok(failed);
+            }
+            match installs::reseal::some(pool, sealing, account, true, widget).await {
+                Ok(Some(last)) => widget = last.0,
+                ended => {
+                    failed += counted(ended.map(|_| ()))?;
+                    break;
+                }
+            }
+        }
+    }
+    after = 0;
+    while let Some(account) = secret::store::account_with_unsealed(pool, after).await? {
+        if stop.is_asked() {
+            return Ok(failed);
+        }
+        after = account.get();
+        failed += counted(secret::sealed::reseal(pool, sealing, account).await)?;
+    }
+    Ok(failed + integrations_anew(pool, sealing, true, || stop.is_asked()).await?)
+}
+
+/// Turns to another key-encryption key, or goes on with that: wraps the data keys anew and, when that is asked for, gives each account a
+/// new data key and seals its values with it. Servers may run meanwhile. What was done is told at its end.
+///
+/// # Errors
+///
+/// When there is no key to turn to, a value does not open, or the database fails. What was done stays done, and who comes next goes on.
+pub async fn rotate(pool: &Pool, sealing: &Sealing, reencrypt: bool) -> Result<Rotated, RotationError> {
+    let note = async |connection: &mut Connection, key: &KeyId| note(connection, &rotated(key)).await;
+    let rotation = rotation::begin(pool, sealing, reencrypt, note).await?;
+    let rewrapped = rotation::rewrap(pool, sealing, &rotation).await?;
+    let mut accounts = 0;
+    if rotation.reencrypts {
+        let (done, mut failed) = accounts_anew(pool, sealing, &rotation).await?;
+        accounts = done;
+        failed += integrations_anew(pool, sealing, false, || false).await?;
+        if failed > 0 {
+            return Err(RotationError::Unopened { count: failed });
+        }
+    }
+    rotation::finish(pool, &rotation).await?;
+    Ok(Rotated { rotation, rewrapped, accounts })
+}
+
+/// Gives up a key that nothing needs.
+///
+/// # Errors
+///
+/// As [`rotation::remove`].
+pub async fn remove(pool: &Pool, source: &Source, id: &KeyId) -> Result<(), RotationError> {
+    let removed = Change::KeyRemoved { ring: RING, key: id.as_str() };
+    rotation::remove(pool, source, id, async |connection, _| note(connection, &removed).await).await
+}
+
+/// The ring of keys, as the audit log names it.
+const RING: &str = "encryption";
+
+fn rotated(key: &KeyId) -> Change<'_> {
+    Change::KeyRotated { ring: RING, key: key.as_str() }
+}
+
+/// Only the command line changes keys.
+async fn note(connection: &mut Connection, change: &Change<'_>) -> Result<(), Failure> {
+    audit::record(connection, Chain::Registry, &Actor::command_line(), change).await
+}
+
+/// What a rotation has done.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The rotation.
+    pub rotation: Rotation,
+    /// Data keys that were wrapped anew.
+    pub rewrapped: usize,
+    /// Accounts whose values were encrypted anew.
+    pub accounts: usize,
+}
+
+/// Seals everything of every account with a data key that is younger than the rotation; returns how many accounts there were, and how
+/// many failed.
+async fn accounts_anew(pool: &Pool, sealing: &Sealing, rotation: &Rotation) -> Result<(usize, usize), Fault> {
+    let (mut done, mut failed, mut after) = (0, 0, 0);
+    loop {
+        let accounts = keys::accounts(pool, after, BATCH).await?;
+        let Some(last) = accounts.last() else { return Ok((done, failed)) };
+        after = last.get();
+        for account in accounts {
+            failed += counted(account_anew(pool, sealing, account, rotation).await)?;
+            done += 1;
+        }
+    }
+}
+
+async fn account_anew(pool: &Pool, sealing: &Sealing, account: AccountId, rotation: &Rotation) -> Result<(), Fault> {
+    sealing.renew(account, rotation.since).await?;
+    let mut widget = 0;
+    while let Some(last) = installs::reseal::some(pool, sealing, account, false, widget).await? {
+        widget = last.0;
+    }
+    secret::sealed::reseal(pool, sealing, account).await
+}
+
+/// Seals the secrets of all integrations, or of those that never were, with the newest keys of their owners; returns how many failed.
+async fn integrations_anew(
+    pool: &Pool,
+    sealing: &Sealing,
+    only_unsealed: bool,
+    is_stopped: impl Fn() -> bool,
+) -> Result<usize, Fault> {
+    let (mut failed, mut after) = (0, Uuid::nil());
+    loop {
+        let found = integrations::store::with_secrets(pool, only_unsealed, after, BATCH).await?;
+        let Some((last, _)) = found.last() else { return Ok(failed) };
+        after = *last;
+        for (client, owner) in found {
+            if is_stopped() {
+                return Ok(failed);
+            }
+            failed += counted(integrations::secrets::reseal(pool, sealing, client, owner).await)?;
+        }
+    }
+}
+
+/// 1 for a row that does not open: it is told of in the log, and does not keep the others from being sealed.
+fn counted(done: Result<(), Fault>) -> Result<usize, Fault> {
+    match done {
+        Ok(()) => Ok(0),
+        Err(fault @ Fault::Unopened { .. }) => {
+            tracing::error!(error = %fault, "what is secret cannot be sealed anew");
+            Ok(1)
+        }
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,153 @@
+//! `keys`, beside a running service and without one.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{ConnectOptions as _, Connection as _};
+use widget_registry::data_dir::DataDir;
+use widget_registry::database::embedded;
+
+use super::{CLIENT, install, read, sample, settings};
+use crate::program::server::{Server, block_on, folder, program};
+use crate::support::{Claims, Client};
+
+const ACCOUNTS: i64 = 8;
+
+fn keys(data_dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = program();
+    command.arg("keys").args(arguments).arg("--data-dir").arg(data_dir).args(["--log", "warn"]);
+    command
+}
+
+fn run(data_dir: &Path, arguments: &[&str]) -> Output {
+    keys(data_dir, arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What `keys list` shows of encryption keys: id, state, data keys.
+fn listed(data_dir: &Path) -> Vec<(String, String, String)> {
+    let text = said(&run(data_dir, &["list"]));
+    let mut lines = text.lines();
+    assert!(lines.next().unwrap().starts_with("KEY "), "{text}");
+    assert!(lines.next().unwrap().contains("  signing  "), "{text}");
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        assert_eq!((cells.len(), cells[1]), (4, "encryption"), "{text}");
+        (cells[0].to_owned(), cells[2].to_owned(), cells[3].to_owned())
+    };
+    lines.map(row).collect()
+}
+
+fn caller(server: &Server, data_dir: &Path, account: i64) -> Client {
+    let claims = Claims::admin(account, 7).client(CLIENT).scopes(&["publish", "publish:public"]);
+    server.caller(data_dir, &claims)
+}
+
+async fn all_is_right(server: &Server, data_dir: &Path) {
+    for account in 1..=ACCOUNTS {
+        assert_eq!(read(&caller(server, data_dir, account), "one").await, settings(&format!("a{account}")));
+    }
+}
+
+async fn database(data_dir: &Path) -> PgConnection {
+    let socket = DataDir::peek(data_dir).unwrap().socket_dir();
+    embedded::connect_options(&socket).connect().await.unwrap()
+}
+
+/// Starts a rotation, kills it while it waits for a row of the fifth account, and lets the row go.
+async fn rotate_and_kill(data_dir: &Path, table: &str) {
+    let mut holder = database(data_dir).await;
+    let mut held = holder.begin().await.unwrap();
+    let lock = sqlx::AssertSqlSafe(format!("SELECT FROM {table} WHERE account_id = 5 FOR UPDATE"));
+    sqlx::query(lock).execute(&mut *held).await.unwrap();
+    let mut rotating = keys(data_dir, &["rotate", "--reencrypt"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut watcher = database(data_dir).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut watcher).await.unwrap() == 0 {
+        assert!(rotating.try_wait().unwrap().is_none(), "it waits");
+    }
+    rotating.kill().unwrap();
+    rotating.wait().unwrap();
+    held.rollback().await.unwrap();
+}
+
+#[test]
+fn a_rotation_that_was_killed_goes_on_beside_a_running_service() {
+    let home = folder();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, &[]);
+    block_on(async {
+        let path = format!("/registry/v1/widgets?code=one&visibility=public&client_uuid={CLIENT}");
+        let answer = caller(&server, &data_dir, 1).post_bytes(&path, "application/zip", sample("one").zip()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        for account in 1..=ACCOUNTS {
+            let answer = install(&caller(&server, &data_dir, account), "one", &format!("a{account}")).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    });
+    let first = listed(&data_dir);
+    assert!(matches!(first.as_slice(), [(_, state, count)] if state == "active" && count == "8"), "{first:?}");
+    let first = &first[0].0;
+    let file = data_dir.join("keys/encryption/0001.key");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o400);
+
+    // Killed once among the data keys, and once among the values.
+    block_on(rotate_and_kill(&data_dir, "data_keys"));
+    let half = listed(&data_dir);
+    assert_eq!((half[0].1.as_str(), half[0].2.as_str()), ("needed", "4"), "{half:?}");
+    assert_eq!((half[1].1.as_str(), half[1].2.as_str()), ("active", "4"), "{half:?}");
+    let refused = run(&data_dir, &["remove", first]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("wraps 4 data key(s)"), "{refused:?}");
+    block_on(all_is_right(&server, &data_dir));
+    block_on(rotate_and_kill(&data_dir, "installs"));
+    block_on(all_is_right(&server, &data_dir));
+
+    let finished = said(&run(&data_dir, &["rotate"]));
+    assert!(finished.starts_with("finished the rotation to the encryption key "), "{finished}");
+    assert!(finished.contains(&half[1].0) && finished.contains("the secrets of 8 account(s)"), "{finished}");
+    block_on(all_is_right(&server, &data_dir));
+    let done = listed(&data_dir);
+    assert_eq!((done[0].1.as_str(), done[0].2.as_str()), ("not needed", "0"), "{done:?}");
+    assert_eq!((done[1].1.as_str(), done[1].2.as_str()), ("active", "16"), "{done:?}");
+    said(&run(&data_dir, &["remove", first]));
+    assert!(!file.exists());
+    block_on(all_is_right(&server, &data_dir));
+
+    // Without a service the command runs the database itself.
+    drop(server);
+    let turned = said(&run(&data_dir, &["rotate"]));
+    assert!(
+        turned.starts_with("turned to the encryption key ") && turned.contains("wrapped 16 data key(s)"),
+        "{turned}"
+    );
+    let server = Server::start(&data_dir, &[]);
+    block_on(all_is_right(&server, &data_dir));
+}
+
+#[test]
+fn a_lost_key_keeps_the_service_from_starting_and_is_named() {
+    let home = folder();
+    let data_dir = home.path().join("data");
+    drop(Server::start(&data_dir, &[]));
+    let first = listed(&data_dir)[0].0.clone();
+    let file = data_dir.join("keys/encryption/0001.key");
+    let away = home.path().join("away");
+    std::fs::rename(&file, &away).unwrap();
+    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir).output().unwrap();
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && error.contains(&format!("needs the encryption key {first}")), "{error}");
+    // Another one was made where there was none; it changes nothing once the first is back.
+    let new = said(&run(&data_dir, &["new"]));
+    assert!(new.trim_end().ends_with("/keys/encryption/0002.key"), "{new}");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::rename(&away, &file).unwrap();
+    drop(Server::start(&data_dir, &[]));
+    let states: Vec<_> = listed(&data_dir).into_iter().map(|(_, state, _)| state).collect();
+    assert_eq!(states, ["active", "prepared"]);
+}
