@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-pub use connect::{Attached, ConnectError, Connected, attach, connect, migrate_only};
+pub use connect::{ConnectError, Connected, connect, migrate_only};
 pub use open::{OpenError, Opened, open};
 pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};

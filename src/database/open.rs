@@ -7,12 +7,12 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use crate::config::{Config, Database};
 use crate::data_dir::{DataDir, DataDirError};
 
-use super::connect::{ConnectError, cluster_options};
+use super::connect::{ConnectError, cluster_options, judge_role, migrate_embedded};
 use super::embedded::{self, Cluster, EmbeddedError};
-use super::{Pool, options_of};
+use super::{Pool, migrations, options_of};
 
 /// Connections of a command.
-const CONNECTIONS: u32 = 1;
+const CONNECTIONS: u32 = 4;
 
 /// A database that is open for a command. An embedded one that the command has started must be closed.
 #[derive(Debug)]
@@ -43,19 +43,24 @@ pub enum OpenError {
     },
 }
 
-/// Opens the database as it is, in the role of the service: nothing is migrated. An embedded one is started when the service does not run, and reached through its
-/// socket when it does.
+/// Opens the database as the service's role. An embedded one is started and brought up to date when the service does not run, and reached
+/// through its socket when it does; any other must be up to date.
 ///
 /// # Errors
 ///
 /// Why it cannot be opened; nothing is left running then.
 pub async fn open(config: &Config) -> Result<Opened, OpenError> {
     let (options, cluster, data_dir) = match &config.database {
-        Database::External { url, .. } => (options_of(url).map_err(ConnectError::Url)?, None, None),
+        Database::External { url, any_role, .. } => {
+            let options = options_of(url).map_err(ConnectError::Url)?;
+            judge_role(&options, *any_role).await?;
+            (options, None, None)
+        }
         Database::Embedded { .. } => match DataDir::open(&config.data_dir) {
             Ok(data_dir) => {
                 let cluster = Cluster::start(cluster_options(config, &data_dir)).await.map_err(ConnectError::from)?;
-                (embedded::as_service(cluster.connect_options()), Some(cluster), Some(data_dir))
+                let (_, options) = migrate_embedded(&cluster).await?;
+                (options, Some(cluster), Some(data_dir))
             }
             Err(DataDirError::InUse { .. }) => {
                 let socket_dir = DataDir::peek(&config.data_dir).map_err(ConnectError::from)?.socket_dir();
@@ -67,6 +72,7 @@ pub async fn open(config: &Config) -> Result<Opened, OpenError> {
             Err(error) => return Err(ConnectError::from(error).into()),
         },
     };
+    migrations::check(&options).await.map_err(ConnectError::from)?;
     Ok(Opened { pool: Pool::new(options, CONNECTIONS, &config.limits), cluster, _data_dir: data_dir })
 }
 

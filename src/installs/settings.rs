@@ -105,22 +105,21 @@ impl Settings {
         if check.errors.is_empty() { Ok(Self { members: check.members }) } else { Err(check.errors) }
     }
 
-    /// As the audit log tells it: which settings have a value now, and of which it is another than before, or was none. A secret that is
-    /// given counts as another: nobody opens the one before for that.
+    /// As the audit log tells it: which settings have a value now, and of which it is another than before, or was none.
     #[must_use]
-    pub fn change<'a>(&self, code: &'a WidgetCode, before: Option<&RawValue>) -> Change<'a> {
-        let before = before.and_then(json::members).unwrap_or_default();
-        let is_as_before = |key: &str, value: &Value| match value {
-            Value::Plain(value) => before.iter().any(|(name, old)| name == key && old.get() == value.get()),
-            Value::Secret(_) => false,
-        };
-        let keys = |(key, _): &(String, Value)| key.clone();
-        let settings: Vec<String> = self.members.iter().map(keys).collect();
-        let given = self.members.iter().filter(|(key, value)| !is_as_before(key, value)).map(keys);
-        let gone = before.iter().map(|(key, _)| key.to_string()).filter(|key| !settings.contains(key));
-        let changed = given.chain(gone).collect();
+    pub fn change<'a>(&self, code: &'a WidgetCode, before: Option<&Self>) -> Change<'a> {
+        let before = before.map_or(&[][..], Self::members);
+        let settings: Vec<String> = self.members.iter().map(|(key, _)| key.clone()).collect();
+        let gone = before.iter().map(|(key, _)| key.clone()).filter(|key| !settings.contains(key));
+        let keys = settings.iter().cloned().chain(gone);
+        let changed = keys.filter(|key| value_of(before, key) != value_of(&self.members, key)).collect();
         Change::WidgetInstalled { widget: code.as_str(), settings, changed }
     }
+}
+
+/// The JSON of a member's value.
+fn value_of<'a>(members: &'a [(String, Value)], key: &str) -> Option<&'a str> {
+    members.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_raw().get())
 }
 
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;

@@ -127,7 +127,7 @@ pub async fn install(
     let query = sqlx::query(concat!(
         "WITH done AS ( \
            INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) \
-           SELECT $1, w.id, $9::text::json, $10, $2 FROM widgets w \
+           SELECT $1, w.id, $9::text::json, $14, $2 FROM widgets w \
            WHERE w.id = $8 AND ",
         seen!(" FOR UPDATE"),
         " FOR KEY SHARE OF w \
@@ -139,18 +139,18 @@ pub async fn install(
            SELECT account_id, widget_id, 1 FROM done WHERE is_new \
          ), audit_change AS (SELECT account_id, ",
         by!("$3", "$4", "$5", "$6", "$7"),
-        ", CASE WHEN is_new THEN $11::text ELSE $12::text END AS action, $13::text AS subject, $14::text::json AS details FROM done), ",
+        ", CASE WHEN is_new THEN $10::text ELSE $11::text END AS action, $12::text AS subject, $13::text::json AS details FROM done), ",
         append!(),
         " SELECT pipeline_id FROM done"
     ));
     let row = bind(query.bind(caller.account.get()).bind(caller.user.get()), actor)
         .bind(id.0)
         .bind(settings.text.get())
-        .bind(settings.sealed)
         .bind(change.action().as_str())
         .bind(Action::SettingsChanged.as_str())
         .bind(change.subject())
         .bind(change.details())
+        .bind(settings.sealed)
         .fetch_optional(connection)
         .await?;
     Ok(row.map(|row| row.try_get("pipeline_id")).transpose()?)

@@ -136,8 +136,8 @@ pub(crate) async fn create(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
     let (shared, owner) = (&call.shared, owner(&call));
     let client = new.client_uuid.unwrap_or_else(|| shared.ids.next());
     let secret = shared.secrets.next()?;
-    let at = (&shared.pool, &shared.sealing);
-    if let Some(made) = secrets::create(at, owner, client, &new, &secret, &Actor::of(&call)).await? {
+    let ground = (&shared.pool, &shared.sealing);
+    if let Some(made) = secrets::create(ground, owner, client, &new, &secret, &Actor::of(&call)).await? {
         return hal::json(HttpResponse::Created(), &SecretBody { integration: made.into(), secret });
     }
     Err(Problem::Conflict(match store::find(&shared.pool, owner, client).await? {
@@ -215,10 +215,10 @@ pub(crate) async fn change(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
 )]
 pub(crate) async fn rotate(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let keep = checked(&call, members::keep_old_seconds(call.body.document.as_ref())).await?;
-    let shared = &call.shared;
-    let (at, actor) = ((&shared.pool, &shared.sealing), Actor::of(&call));
+    let (shared, owner, actor) = (&call.shared, owner(&call), Actor::of(&call));
     let secret = shared.secrets.next()?;
-    let rotated = secrets::rotate(at, owner(&call), client(&call)?, &secret, keep, &actor).await?;
+    let ground = (&shared.pool, &shared.sealing);
+    let rotated = secrets::rotate(ground, owner, client(&call)?, &secret, keep, &actor).await?;
     let integration = IntegrationBody::from(rotated.ok_or(Problem::NoIntegration)?);
     hal::json(HttpResponse::Created(), &SecretBody { integration, secret })
 }

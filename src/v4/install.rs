@@ -43,16 +43,17 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
     let (id, sealing) = (sighting.widget.id, &shared.sealing);
-    if settings.has_secrets() && !sealing.is_ready_for(caller.account) {
-        // The key comes over a connection of its own, and nobody holds one while waiting for another.
+    let before = sighting.install.as_ref().and_then(|install| install.settings.as_ref());
+    if !sealed::are_keys_ready(sealing, caller.account, &settings, before) {
+        // Keys come over a connection of their own, and nobody holds one while waiting for another.
         drop(transaction);
-        sealing.newest(caller.account).await?;
+        sealed::make_keys_ready(sealing, caller.account, &settings, before).await?;
         transaction = shared.pool.begin_for(caller.account).await?;
     }
     let sealed = sealed::seal(sealing, caller.account, id, &settings).await?;
-    let before = sighting.install.as_ref().and_then(|install| install.settings.as_ref()).map(|stored| &*stored.text);
-    let change = settings.change(&code, before);
-    let installed = store::install(&mut transaction, caller, id, &sealed, (&Actor::of(&call), &change)).await?;
+    let before = sealed::settings_before(sealing, caller.account, id, before).await?;
+    let (actor, change) = (Actor::of(&call), settings.change(&code, before.as_ref()));
+    let installed = store::install(&mut transaction, caller, id, &sealed, (&actor, &change)).await?;
     let pipeline_id = installed.ok_or(Problem::NoWidget)?;
     transaction.commit().await.map_err(Failure::from)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
