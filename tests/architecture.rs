@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 400;
 
 /// What each part may import from this crate. A part that is not here fails the test: add it, and draw its arrows.
-const ARROWS: [(&str, &[&str]); 33] = [
+const ARROWS: [(&str, &[&str]); 36] = [
     ("sources", &[]),
     ("background", &["database"]),
     ("digest", &[]),
@@ -48,6 +48,9 @@ const ARROWS: [(&str, &[&str]); 33] = [
         ],
     ),
     ("resealing", &["audit", "auth", "background", "database", "delivery", "installs", "integrations", "sealing"]),
+    ("token_keys", &["auth", "background", "http", "outgoing"]),
+    ("oauth", &["auth", "background", "catalogue", "database", "digest", "http", "integrations", "sources"]),
+    ("revocations", &["audit", "auth", "background", "catalogue", "database", "http", "oauth", "sources"]),
     ("bot", &["continuations", "http"]),
     (
         "v4",
@@ -68,8 +71,11 @@ const ARROWS: [(&str, &[&str]); 33] = [
             "installs",
             "integrations",
             "monitoring",
+            "oauth",
             "ratings",
+            "revocations",
             "routes",
+            "token_keys",
             "v4",
         ],
     ),
@@ -86,8 +92,11 @@ const ARROWS: [(&str, &[&str]); 33] = [
             "installs",
             "integrations",
             "monitoring",
+            "oauth",
             "openapi",
             "ratings",
+            "revocations",
+            "token_keys",
             "v4",
         ],
     ),
@@ -106,11 +115,14 @@ const ARROWS: [(&str, &[&str]); 33] = [
             "http",
             "installs",
             "monitoring",
+            "oauth",
             "outgoing",
             "resealing",
+            "revocations",
             "routes",
             "sealing",
             "sources",
+            "token_keys",
         ],
     ),
     (
@@ -160,11 +172,12 @@ const LIBRARIES: [(&str, &[&str]); 8] = [
 ];
 
 /// Who sees the rows of every account, in how many places, and why no single account will do. Everybody else says whose rows they want.
-const ACROSS_ACCOUNTS: [(&str, usize, &str); 16] = [
+const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
     ("audit/store.rs", 1, "the registry's own chain belongs to no account"),
     ("catalogue/deletion/mod.rs", 1, "a deleted widget is taken out of every account"),
     ("catalogue/visibility/mod.rs", 1, "a widget is hidden only when no other account has it installed"),
     ("cli/audit.rs", 2, "the chains of all accounts are checked"),
+    ("cli/keys/signing.rs", 1, "the registry's own chain belongs to no account"),
     ("continuations/store.rs", 1, "old records are removed, whoever's they are"),
     ("continuations/sweep.rs", 1, "deadlines are looked for in all accounts at once"),
     ("database/pool.rs", 1, "the definition"),
@@ -178,11 +191,17 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 16] = [
         "a plan tells a widget's owner in how many accounts the settings will not fit; accounts are looked for whose settings were never sealed",
     ),
     ("monitoring/mod.rs", 1, "the numbers that are watched are of all accounts together"),
+    ("oauth/mod.rs", 1, "old refresh tokens are removed, whoever's they are"),
+    (
+        "revocations/mod.rs",
+        2,
+        "every server holds the revocations of all accounts; old ones are removed, whoever's they are",
+    ),
     ("sealing/mod.rs", 1, "at the start every key is tried on one data key that it has wrapped"),
     (
         "sealing/rotation.rs",
         3,
-        "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one is told in the registry's own log",
+        "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one goes into the registry's chain",
     ),
     (
         "sealing/store.rs",

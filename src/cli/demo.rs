@@ -88,7 +88,7 @@ fn collect(folder: &Dir<'_>, sample: &str, files: &mut Vec<(String, Vec<u8>)>) -
 
 fn issue(app: &App, issue: &Issue) -> anyhow::Result<String> {
     let issuer = &app.shared.config.issuer;
-    Ok(app.signing_key.issue(issuer, issue, &Clock::system(), &Identifiers::random())?)
+    Ok(app.shared.keyring.keys().signing.issue(issuer, issue, &Clock::system(), &Identifiers::random())?)
 }
 
 /// Lets a bot wait for a sample, so that there is something to continue; returns the path.

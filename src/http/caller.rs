@@ -126,6 +126,19 @@ permission!(
     }
 );
 
+permission!(
+    /// Somebody who looks after an account: its administrator in person, not an integration that acts for one; or an operator, who
+    /// looks after every account.
+    Overseer, Who::AdminOr(Scope::Operator), |caller| match (caller.role, caller.client) {
+        _ if caller.may(Scope::Operator) => Ok(()),
+        (crate::auth::Role::Admin, None) => Ok(()),
+        (crate::auth::Role::Admin, Some(_)) => {
+            Err(Problem::Forbidden(Some("the token was given to an integration".into())))
+        }
+        (crate::auth::Role::User, _) => scope(caller, Scope::Operator),
+    }
+);
+
 /// Whether the token carries the scope.
 ///
 /// # Errors

@@ -23,6 +23,7 @@ fn help_names_every_command_and_what_it_does() {
     let commands = [
         "serve",
         "token",
+        "keys",
         "validate",
         "publish",
         "list",
