@@ -23,6 +23,7 @@
 //! | [`ratings`] | votes on installed widgets |
 //! | [`continuations`] | bots that wait for a widget |
 //! | [`bot`] | playing a bot: its flow, and the machine that runs it |
+//! | [`audit`] | who changed what: entries in the change's own transaction, chained by hash |
 //! | [`metrics`], [`monitoring`] | what is counted and timed; the numbers to watch, and `/metrics` |
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
@@ -33,6 +34,7 @@
 
 pub mod app;
 pub mod archive;
+pub mod audit;
 pub mod auth;
 pub mod background;
 pub mod blobs;

@@ -95,6 +95,7 @@ struct ProblemModel {
         crate::health::live,
         crate::health::ready,
         crate::monitoring::api::show,
+        crate::audit::api::list,
         show,
     ),
     components(schemas(ProblemModel)),
@@ -107,6 +108,7 @@ struct ProblemModel {
         (name = "installs", description = "What an administrator sets on an installed widget beyond its settings"),
         (name = "integrations", description = "OAuth integrations: their addresses and secrets"),
         (name = "bots", description = "What the engine of SalesBot and MarketingBot calls"),
+        (name = "audit", description = "Who changed what"),
         (name = "health", description = "For supervisors and load balancers"),
     ),
 )]

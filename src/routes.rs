@@ -22,7 +22,7 @@ use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
 use crate::{
-    catalogue, continuations, delivery, files, health, installs, integrations, monitoring, openapi, ratings, v4,
+    audit, catalogue, continuations, delivery, files, health, installs, integrations, monitoring, openapi, ratings, v4,
 };
 
 /// Every route.
@@ -76,6 +76,8 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::GET,    "/registry/v1/deliveries",                                deliveries::list),
         Route::new(Method::POST,   "/registry/v1/webhook-secret",                            secret::replace),
         Route::new(Method::GET,    "/registry/v1/webhook-secret",                            secret::show),
+
+        Route::new(Method::GET,    "/registry/v1/audit",                                     audit::api::list),
 
         Route::new(Method::GET,    "/widgets/{code}/{version}/{path}",                       files::api::show),
 

@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 50] = [
+const TABLE: [(&str, &str, [u16; 11]); 51] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -78,6 +78,7 @@ const TABLE: [(&str, &str, [u16; 11]); 50] = [
     ("GET",    "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("PATCH",  "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("POST",   "/registry/v1/integrations/{client_uuid}/secrets",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
+    ("GET",    "/registry/v1/audit",                                           [401,  401,  401,  401,  200,  403,  200,  200,  200,  200,  200]),
     ("GET",    "/metrics",                                                     [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/health/live",                                     [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/health/ready",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),

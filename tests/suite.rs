@@ -13,6 +13,7 @@ mod support;
 
 mod architecture;
 mod archive;
+mod audit;
 mod authorization;
 mod bad_input;
 mod catalogue;
@@ -40,6 +41,8 @@ mod program;
 mod publishing;
 mod ratings;
 mod sealing;
+mod security;
+mod supply_chain;
 mod tokens;
 mod uploads;
 mod v4;

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpMessage as _;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
@@ -26,6 +27,10 @@ use super::weighted::weighted;
 use crate::auth::{self, Caller, Refusal};
 use crate::config::Limits;
 
+/// The id of a request, kept with it from its arrival on.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) String);
+
 /// A request that has passed every check before its handler: the caller has the right `P`, the body is a `B`.
 #[derive(Debug)]
 pub struct Call<P, B = NoBody> {
@@ -39,6 +44,12 @@ pub struct Call<P, B = NoBody> {
 }
 
 impl<P, B> Call<P, B> {
+    /// What names the request in the log and in the answer: at most 64 characters of `[A-Za-z0-9._-]`.
+    #[must_use]
+    pub fn request_id(&self) -> String {
+        self.request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+    }
+
     /// A decoded segment of the path, by its name in the route table. What cannot be decoded is left as it is, and matches no
     /// pattern of ours.
     #[must_use]

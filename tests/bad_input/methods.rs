@@ -5,8 +5,9 @@ use super::table::check;
 use crate::support::{Raw, TestApp, test};
 
 /// Addresses, and what they take.
-const ADDRESSES: [(&str, &str); 23] = [
+const ADDRESSES: [(&str, &str); 24] = [
     ("/api/v4/widgets", "GET, HEAD, OPTIONS"),
+    ("/registry/v1/audit", "GET, HEAD, OPTIONS"),
     ("/api/v4/widgets/every", "GET, POST, DELETE, HEAD, OPTIONS"),
     ("/api/v4/salesbot/77/continue/1", "POST, OPTIONS"),
     ("/registry/v1/widgets", "GET, POST, HEAD, OPTIONS"),

@@ -31,6 +31,7 @@ fn help_names_every_command_and_what_it_does() {
         "installs",
         "bot",
         "keys",
+        "audit",
         "migrate",
         "healthcheck",
         "openapi",

@@ -38,9 +38,9 @@ fn start() -> PgConnectOptions {
 
 /// The template: migrated once for the service's role, and without open connections, so that it can be copied.
 async fn make_template(options: &PgConnectOptions) {
-    embedded::make_service_role(options).await.unwrap();
     let mut connection = options.connect().await.unwrap();
     sqlx::query("CREATE DATABASE draft").execute(&mut connection).await.unwrap();
+    embedded::make_service_role(&options.clone().database("draft")).await.unwrap();
     migrations::run(&options.clone().database("draft"), Some(SERVICE_ROLE)).await.unwrap();
     if std::env::var_os(WITHOUT_WALLS).is_some() {
         take_walls_down(&options.clone().database("draft")).await;

@@ -13,7 +13,7 @@ use super::{DatabaseArgs, SettingsArgs};
 use crate::app;
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
-use crate::database::{self, Attached, Pool};
+use crate::database::{self, Pool};
 use crate::sealing::{Sealing, Source};
 use crate::sources::{Clock, Secrets};
 use crate::telemetry;
@@ -74,20 +74,14 @@ impl Place {
     fn with_database<T>(&self, work: impl AsyncFnOnce(Ground<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let config = self.config()?;
         app::block_on(async {
-            let attached = database::attach(&config).await?;
+            let opened = database::open(&config).await?;
             let outcome = match source(&config) {
-                Ok(source) => work(Ground { config: &config, pool: &attached.pool, source }).await,
+                Ok(source) => work(Ground { config: &config, pool: &opened.pool, source }).await,
                 Err(error) => Err(error),
             };
-            let Attached { pool, cluster, data_dir } = attached;
-            pool.close().await;
-            let stopped = match cluster {
-                Some(cluster) => cluster.stop().await,
-                None => Ok(()),
-            };
-            drop(data_dir);
+            let closed = opened.close().await;
             let value = outcome?;
-            stopped?;
+            closed?;
             Ok(value)
         })
     }
