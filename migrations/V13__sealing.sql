@@ -33,6 +33,7 @@ SELECT distribute('data_keys', 'account_id');
 
 -- So a key that is needed cannot be given up.
 ALTER TABLE data_keys ADD CONSTRAINT data_keys_kek_fkey FOREIGN KEY (kek_id) REFERENCES encryption_keys;
+SELECT wall('data_keys');
 -- What a key is needed for.
 CREATE INDEX data_keys_by_kek ON data_keys (kek_id, account_id);
 
@@ -49,4 +50,3 @@ ALTER TABLE webhook_secrets ADD COLUMN is_sealed boolean NOT NULL DEFAULT false,
   ADD CONSTRAINT webhook_secrets_secret_length CHECK (length(secret) BETWEEN 24 AND 1024),
   ADD CONSTRAINT webhook_secrets_previous_length CHECK (length(previous) BETWEEN 24 AND 1024);
 CREATE INDEX webhook_secrets_unsealed ON webhook_secrets (account_id) WHERE NOT is_sealed;
-SELECT wall('data_keys');

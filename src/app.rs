@@ -11,7 +11,7 @@ use actix_web::{App as ActixApp, HttpServer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::auth::{KeyError, SigningKey, SigningKeyError, Verifier};
+use crate::auth::{KeyError, Keyring, KeyringError, SigningKey, SigningKeyError};
 use crate::background::Background;
 use crate::catalogue::listing;
 use crate::config::{Config, Database};
@@ -20,18 +20,21 @@ use crate::continuations::sweep;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::embedded::{Cluster, EmbeddedError};
 use crate::database::hints::Hints;
-use crate::database::{self, ConnectError, Connected};
+use crate::database::{self, ConnectError, Connected, Failure};
 use crate::delivery::hint;
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
 use crate::installs::counts;
 use crate::monitoring;
+use crate::oauth;
 use crate::outgoing::{Client, ClientError};
 use crate::resealing;
+use crate::revocations;
 use crate::routes;
 use crate::sealing::{self, Sealing};
 use crate::sources::{Clock, Identifiers, Secrets};
+use crate::token_keys::{self, Remote, RemoteError};
 
 /// Seconds that requests have to end when the service stops.
 const DRAIN_SECONDS: u64 = 30;
@@ -54,6 +57,12 @@ pub enum AppError {
     /// The encryption keys cannot be used.
     #[error(transparent)]
     Sealing(#[from] sealing::StartError),
+    /// A key set cannot be fetched by any means.
+    #[error(transparent)]
+    KeySet(#[from] RemoteError),
+    /// The revoked tokens cannot be read.
+    #[error("cannot read which tokens are revoked: {0}")]
+    Revocations(#[source] Failure),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}; choose another address with --listen")]
     Listen {
@@ -83,8 +92,6 @@ pub struct App {
     pub address: SocketAddr,
     /// What its requests share.
     pub shared: Arc<Shared>,
-    /// The key that signs tokens.
-    pub signing_key: SigningKey,
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
     background: Background,
@@ -114,12 +121,8 @@ impl App {
     /// Why it does not start; then nothing is left running.
     pub async fn start(config: Config, clock: Clock, ids: Identifiers, secrets: Secrets) -> Result<Self, AppError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let signing_key = match &config.signing_key {
-            // A key that was named must be there: another one in its place would refuse every token.
-            Some(path) => SigningKey::load(path)?,
-            None => SigningKey::load_or_create(&signing_key_path(&data_dir))?,
-        };
-        let verifier = Verifier::new(config.issuer.clone(), signing_key.verification_key(), &config.verification_keys)?;
+        let keyring = Arc::new(open_keys(&config, &data_dir, clock.clone())?);
+        let remote = Arc::new(Remote::new(keyring.clone(), config.outgoing)?);
         let is_embedded = matches!(config.database, Database::Embedded { .. });
         let encryption = sealing::Source::of(config.encryption_keys.as_ref(), is_embedded, || Ok(data_dir.keys_dir()))?;
         let ring = encryption.load_or_create(&secrets).map_err(sealing::StartError::from)?;
@@ -128,28 +131,37 @@ impl App {
         let listener = TcpListener::bind(config.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let Connected { pool, hints, cluster } = database::connect(&config, &data_dir).await?;
-        let sealing = match Sealing::start(pool.clone(), encryption, ring, secrets.clone(), clock.clone()).await {
-            Ok(sealing) => sealing,
+        let ready = async {
+            let sealing = Sealing::start(pool.clone(), encryption, ring, secrets.clone(), clock.clone()).await?;
+            let shared =
+                Arc::new(Shared::new(config, (pool.clone(), sealing), keyring, clock.clone(), ids, secrets, address));
+            // From the first request on.
+            revocations::Polling::default().poll(&shared).await.map_err(AppError::Revocations)?;
+            Ok(shared)
+        };
+        let shared = match ready.await {
+            Ok(shared) => shared,
             Err(error) => {
                 pool.close().await;
                 if let Some(cluster) = cluster {
                     cluster.stop().await?;
                 }
-                return Err(error.into());
+                return Err(error);
             }
         };
-        let shared = Arc::new(Shared::new(config, (pool, sealing), verifier, clock, ids, secrets, address));
+        // Sets that do not come keep nobody from starting: our own keys are there.
+        remote.fetch().await;
         let server = serve(listener, &shared).map_err(AppError::Server)?;
         let handle = server.handle();
         let mut background = work_beside(&shared)?;
         if let Some(hints) = hints {
             hint_others(&mut background, &shared, hints);
         }
+        keep_tokens(&mut background, &shared, remote);
         let (stop_database, stopped) = watch::channel(false);
         Ok(Self {
             address,
             shared,
-            signing_key,
             handle,
             server: actix_web::rt::spawn(server),
             background,
@@ -200,6 +212,34 @@ impl App {
             (None, _) => Ok(()),
         }
     }
+}
+
+/// Reads the keys of tokens; makes the one that signs when nobody has named one.
+fn open_keys(config: &Config, data_dir: &DataDir, clock: Clock) -> Result<Keyring, AppError> {
+    // A key that was named must be there: another one in its place would refuse every token.
+    let path = config.signing_key.clone().unwrap_or_else(|| signing_key_path(data_dir));
+    if config.signing_key.is_none() {
+        SigningKey::load_or_create(&path)?;
+    }
+    Keyring::open(config.issuer.clone(), path, config.verification_keys.clone(), clock).map_err(|error| match error {
+        KeyringError::Signing(error) => AppError::SigningKey(error),
+        KeyringError::Verification(error) => AppError::Key(error),
+    })
+}
+
+/// Keeps what tokens are checked with as new as it must be.
+fn keep_tokens(background: &mut Background, shared: &Arc<Shared>, remote: Arc<Remote>) {
+    let keyring = shared.keyring.clone();
+    background.start("files of keys", move |stop| token_keys::watch(keyring.clone(), stop));
+    if !remote.is_empty() {
+        background.start("key sets of others", move |stop| remote.clone().keep(stop));
+    }
+    let with = shared.clone();
+    background.start("revoked tokens", move |stop| revocations::watch(with.clone(), stop));
+    let (pool, clock) = (shared.pool.clone(), shared.clock.clone());
+    background.start("old revocations", move |stop| revocations::remove_old(pool.clone(), clock.clone(), stop));
+    let pool = shared.pool.clone();
+    background.start("old refresh tokens", move |stop| oauth::remove_old(pool.clone(), stop));
 }
 
 /// What goes on beside the requests.

@@ -15,6 +15,12 @@ impl Sha256 {
         bytes.try_into().ok().map(Self)
     }
 
+    /// Whether two are the same, told in the same time whatever they are.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+
     /// The digest of several parts, one after the other.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {

@@ -1,5 +1,7 @@
 //! `/registry/v1/health`: whether the process lives, and whether it can answer.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +21,9 @@ pub struct HealthBody {
     version: &'static str,
 }
 
+/// How old what is known of revoked tokens may be. It is read every second.
+const OLDEST_REVOCATIONS: Duration = Duration::from_secs(30);
+
 const WELL: HealthBody = HealthBody { ok: true, version: env!("CARGO_PKG_VERSION") };
 
 /// Tells that the process answers.
@@ -30,7 +35,7 @@ pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Proble
     hal::json(HttpResponse::Ok(), &WELL)
 }
 
-/// Tells whether requests can be answered: the database answers.
+/// Tells whether requests can be answered: the database answers, and what is known of revoked tokens is new.
 #[utoipa::path(
     get, path = "/registry/v1/health/ready", tag = "health", operation_id = "ready",
     responses(
@@ -40,5 +45,10 @@ pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Proble
 )]
 pub(crate) async fn ready(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {
     database::answers(&call.shared.pool).await?;
+    let age = call.shared.revocations.age();
+    if age > OLDEST_REVOCATIONS {
+        tracing::warn!(age_s = age.as_secs(), "which tokens are revoked has not been read for too long");
+        return Err(Problem::DatabaseUnavailable);
+    }
     hal::json(HttpResponse::Ok(), &WELL)
 }

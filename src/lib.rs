@@ -21,8 +21,11 @@
 //! | [`installs`] | a widget in an account: its settings and their rules |
 //! | [`integrations`] | OAuth integrations: their addresses and secrets |
 //! | [`ratings`] | votes on installed widgets |
+//! | [`oauth`] | tokens for integrations that show their secret |
+//! | [`token_keys`], [`revocations`] | the keys of tokens while the service runs; tokens that were taken back |
 //! | [`continuations`] | bots that wait for a widget |
 //! | [`bot`] | playing a bot: its flow, and the machine that runs it |
+//! | [`audit`] | who changed what: entries in the change's own transaction, chained by hash |
 //! | [`metrics`], [`monitoring`] | what is counted and timed; the numbers to watch, and `/metrics` |
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
@@ -33,6 +36,7 @@
 
 pub mod app;
 pub mod archive;
+pub mod audit;
 pub mod auth;
 pub mod background;
 pub mod blobs;
@@ -52,12 +56,15 @@ pub mod installs;
 pub mod integrations;
 pub mod metrics;
 pub mod monitoring;
+pub mod oauth;
 pub mod openapi;
 pub mod outgoing;
 pub mod ratings;
 pub mod resealing;
+pub mod revocations;
 pub mod routes;
 pub mod sealing;
 pub mod sources;
 pub mod telemetry;
+pub mod token_keys;
 pub mod v4;

@@ -22,7 +22,8 @@ use crate::http::exchange::exchange;
 use crate::http::route::Route;
 use crate::http::shared::Shared;
 use crate::{
-    catalogue, continuations, delivery, files, health, installs, integrations, monitoring, openapi, ratings, v4,
+    audit, catalogue, continuations, delivery, files, health, installs, integrations, monitoring, oauth, openapi,
+    ratings, revocations, token_keys, v4,
 };
 
 /// Every route.
@@ -77,7 +78,14 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST,   "/registry/v1/webhook-secret",                            secret::replace),
         Route::new(Method::GET,    "/registry/v1/webhook-secret",                            secret::show),
 
+        Route::new(Method::GET,    "/registry/v1/audit",                                     audit::api::list),
+
         Route::new(Method::GET,    "/widgets/{code}/{version}/{path}",                       files::api::show),
+
+        Route::new(Method::POST,   "/registry/v1/revocations",                               revocations::api::create),
+        Route::new(Method::GET,    "/registry/v1/revocations",                               revocations::api::list),
+        Route::new(Method::POST,   "/oauth2/access_token",                                   oauth::api::access_token),
+        Route::new(Method::GET,    "/.well-known/jwks.json",                                 token_keys::api::show),
 
         Route::new(Method::GET,    "/registry/v1/health/live",                               health::live),
         Route::new(Method::GET,    "/registry/v1/health/ready",                              health::ready),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 400;
 
 /// What each part may import from this crate. A part that is not here fails the test: add it, and draw its arrows.
-const ARROWS: [(&str, &[&str]); 32] = [
+const ARROWS: [(&str, &[&str]); 36] = [
     ("sources", &[]),
     ("background", &["database"]),
     ("digest", &[]),
@@ -21,13 +21,14 @@ const ARROWS: [(&str, &[&str]); 32] = [
     ("database", &["auth", "config", "data_dir"]),
     ("sealing", &["auth", "config", "data_dir", "database", "digest", "sources"]),
     ("http", &["auth", "background", "config", "database", "metrics", "sealing", "sources"]),
+    ("audit", &["auth", "database", "digest", "http"]),
     ("blobs", &["archive", "database", "digest"]),
-    ("catalogue", &["archive", "auth", "background", "blobs", "database", "digest", "http"]),
+    ("catalogue", &["archive", "audit", "auth", "background", "blobs", "database", "digest", "http"]),
     ("files", &["archive", "auth", "blobs", "catalogue", "database", "digest", "http"]),
-    ("installs", &["archive", "auth", "background", "catalogue", "config", "database", "http", "sealing"]),
-    ("integrations", &["auth", "catalogue", "database", "http", "sealing", "sources"]),
+    ("installs", &["archive", "audit", "auth", "background", "catalogue", "config", "database", "http", "sealing"]),
+    ("integrations", &["audit", "auth", "catalogue", "database", "http", "sealing", "sources"]),
     ("ratings", &["archive", "auth", "catalogue", "database", "http"]),
-    ("delivery", &["auth", "background", "database", "http", "metrics", "outgoing", "sealing", "sources"]),
+    ("delivery", &["audit", "auth", "background", "database", "http", "metrics", "outgoing", "sealing", "sources"]),
     (
         "continuations",
         &[
@@ -46,14 +47,21 @@ const ARROWS: [(&str, &[&str]); 32] = [
             "sources",
         ],
     ),
-    ("resealing", &["auth", "background", "database", "delivery", "installs", "integrations", "sealing"]),
+    ("resealing", &["audit", "auth", "background", "database", "delivery", "installs", "integrations", "sealing"]),
+    ("token_keys", &["auth", "background", "http", "outgoing"]),
+    ("oauth", &["auth", "background", "catalogue", "database", "digest", "http", "integrations", "sources"]),
+    ("revocations", &["audit", "auth", "background", "catalogue", "database", "http", "oauth", "sources"]),
     ("bot", &["continuations", "http"]),
-    ("v4", &["archive", "auth", "catalogue", "config", "continuations", "database", "digest", "http", "installs"]),
+    (
+        "v4",
+        &["archive", "audit", "auth", "catalogue", "config", "continuations", "database", "digest", "http", "installs"],
+    ),
     ("health", &["database", "http"]),
     ("monitoring", &["background", "config", "continuations", "database", "delivery", "http", "metrics"]),
     (
         "openapi",
         &[
+            "audit",
             "catalogue",
             "continuations",
             "delivery",
@@ -63,14 +71,18 @@ const ARROWS: [(&str, &[&str]); 32] = [
             "installs",
             "integrations",
             "monitoring",
+            "oauth",
             "ratings",
+            "revocations",
             "routes",
+            "token_keys",
             "v4",
         ],
     ),
     (
         "routes",
         &[
+            "audit",
             "catalogue",
             "continuations",
             "delivery",
@@ -80,8 +92,11 @@ const ARROWS: [(&str, &[&str]); 32] = [
             "installs",
             "integrations",
             "monitoring",
+            "oauth",
             "openapi",
             "ratings",
+            "revocations",
+            "token_keys",
             "v4",
         ],
     ),
@@ -100,11 +115,14 @@ const ARROWS: [(&str, &[&str]); 32] = [
             "http",
             "installs",
             "monitoring",
+            "oauth",
             "outgoing",
             "resealing",
+            "revocations",
             "routes",
             "sealing",
             "sources",
+            "token_keys",
         ],
     ),
     (
@@ -112,6 +130,7 @@ const ARROWS: [(&str, &[&str]); 32] = [
         &[
             "app",
             "archive",
+            "audit",
             "auth",
             "bot",
             "catalogue",
@@ -153,9 +172,12 @@ const LIBRARIES: [(&str, &[&str]); 8] = [
 ];
 
 /// Who sees the rows of every account, in how many places, and why no single account will do. Everybody else says whose rows they want.
-const ACROSS_ACCOUNTS: [(&str, usize, &str); 14] = [
+const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
+    ("audit/store.rs", 1, "the registry's own chain belongs to no account"),
     ("catalogue/deletion/mod.rs", 1, "a deleted widget is taken out of every account"),
     ("catalogue/visibility/mod.rs", 1, "a widget is hidden only when no other account has it installed"),
+    ("cli/audit.rs", 2, "the chains of all accounts are checked"),
+    ("cli/keys/signing.rs", 1, "the registry's own chain belongs to no account"),
     ("continuations/store.rs", 1, "old records are removed, whoever's they are"),
     ("continuations/sweep.rs", 1, "deadlines are looked for in all accounts at once"),
     ("database/pool.rs", 1, "the definition"),
@@ -169,8 +191,18 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 14] = [
         "a plan tells a widget's owner in how many accounts the settings will not fit; accounts are looked for whose settings were never sealed",
     ),
     ("monitoring/mod.rs", 1, "the numbers that are watched are of all accounts together"),
+    ("oauth/mod.rs", 1, "old refresh tokens are removed, whoever's they are"),
+    (
+        "revocations/mod.rs",
+        2,
+        "every server holds the revocations of all accounts; old ones are removed, whoever's they are",
+    ),
     ("sealing/mod.rs", 1, "at the start every key is tried on one data key that it has wrapped"),
-    ("sealing/rotation.rs", 2, "a key is given up only when it wraps no account's data key; what each wraps is listed"),
+    (
+        "sealing/rotation.rs",
+        3,
+        "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one is told in the registry's own log",
+    ),
     (
         "sealing/store.rs",
         3,

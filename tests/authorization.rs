@@ -30,7 +30,7 @@ const CALLERS: [&str; 11] = [
 /// Method, path, and the status for each kind of caller. The widget is private, owned by user 7 of account 1, and installed
 /// there; the record waits there.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, [u16; 11]); 50] = [
+const TABLE: [(&str, &str, [u16; 11]); 55] = [
     //                                                                          none  garb  exp   key   acct  user  admin other own   wrong right
     ("GET",    "/api/v4/widgets",                                              [401,  401,  401,  401,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/api/v4/widgets/{code}",                                       [401,  401,  401,  401,  404,  200,  200,  200,  200,  200,  200]),
@@ -78,6 +78,11 @@ const TABLE: [(&str, &str, [u16; 11]); 50] = [
     ("GET",    "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("PATCH",  "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("POST",   "/registry/v1/integrations/{client_uuid}/secrets",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
+    ("GET",    "/registry/v1/audit",                                           [401,  401,  401,  401,  200,  403,  200,  200,  200,  200,  200]),
+    ("POST",   "/registry/v1/revocations",                                     [401,  401,  401,  401,  201,  403,  201,  403,  403,  201,  201]),
+    ("GET",    "/registry/v1/revocations",                                     [401,  401,  401,  401,  200,  403,  200,  403,  403,  200,  200]),
+    ("POST",   "/oauth2/access_token",                                         [400,  400,  400,  400,  400,  400,  400,  400,  400,  400,  400]),
+    ("GET",    "/.well-known/jwks.json",                                       [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/metrics",                                                     [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/health/live",                                     [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
     ("GET",    "/registry/v1/health/ready",                                    [200,  200,  200,  200,  200,  200,  200,  200,  200,  200,  200]),
@@ -183,6 +188,7 @@ async fn call(app: &TestApp, client: &Client, method: &str, path: &str, record: 
         ("PUT", "/registry/v1/widgets/{code}/rating") => client.put(&address, r#"{"stars":4}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/visibility") => client.put(&address, r#"{"visibility":"private"}"#).await,
         ("PUT", "/registry/v1/widgets/{code}/owner") => client.put(&address, r#"{"account_id":1,"user_id":7}"#).await,
+        ("POST", "/registry/v1/revocations") => client.post(&address, r#"{"jti":"nobody's"}"#).await,
         ("POST", "/registry/v1/integrations") => client.post(&address, r#"{"name":"New"}"#).await,
         ("PATCH", _) => client.patch(&address, r#"{"name":"Renamed"}"#).await,
         ("PUT", _) => client.put(&address, r#"{"pipeline_id":3}"#).await,

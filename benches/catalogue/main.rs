@@ -161,8 +161,12 @@ impl Service {
             scopes: vec![Scope::Publish, Scope::PublishPublic],
             lifetime: Duration::from_hours(12),
         };
-        let token =
-            app.signing_key.issue(&app.shared.config.issuer, &issue, &Clock::system(), &Identifiers::random())?;
+        let token = app.shared.keyring.keys().signing.issue(
+            &app.shared.config.issuer,
+            &issue,
+            &Clock::system(),
+            &Identifiers::random(),
+        )?;
         fill(&socket, size).await?;
         let url = format!("http://{}", app.address);
         let (stop, stopped) = oneshot::channel();

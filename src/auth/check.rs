@@ -6,8 +6,9 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::de::DeserializeOwned;
 
-use super::claims::{Caller, Claims, NumericDate};
+use super::claims::{Caller, Claims, MOST_LIFETIME, NumericDate};
 use super::keys::Verifier;
+use super::revoked::Revocations;
 use crate::sources::Clock;
 
 /// Seconds by which the clocks of issuer and registry may differ.
@@ -52,22 +53,29 @@ pub enum Refusal {
     /// Its life has not begun.
     #[error("the token is not valid yet")]
     NotYet,
+    /// It lives longer than a token may.
+    #[error("the token lives longer than 366 days")]
+    LivesTooLong,
+    /// It was taken back.
+    #[error("the token was revoked")]
+    Revoked,
 }
 
-/// Checks a token: signature by a key of ours with that key's algorithm, issuer, life with 30 s of leeway, ids.
+/// Checks a token: signature by a key of ours with that key's algorithm, issuer, life with 30 s of leeway and of at most 366 days, ids,
+/// and that it was not revoked.
 ///
 /// # Errors
 ///
 /// The reason of the refusal, for the log only.
-pub fn check(token: &str, verifier: &Verifier, clock: &Clock) -> Result<Caller, Refusal> {
+pub fn check(token: &str, verifier: &Verifier, revoked: &Revocations, clock: &Clock) -> Result<Caller, Refusal> {
     let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
     if header.crit.is_some() {
         return Err(Refusal::Critical);
     }
     let mut refusal = Refusal::UnknownKey;
-    for key in verifier.candidates(header.kid.as_deref(), header.alg) {
+    for key in verifier.candidates(header.kid.as_deref(), header.alg, clock.unix()) {
         match signed::<Claims>(token, &key.key, key.algorithm.into()) {
-            Ok(claims) => return accept(&claims, verifier, clock),
+            Ok(claims) => return accept(&claims, verifier, revoked, clock),
             Err(reason) => refusal = reason,
         }
     }
@@ -107,10 +115,14 @@ pub(super) fn alive(exp: NumericDate, nbf: Option<NumericDate>, clock: &Clock) -
     Ok(())
 }
 
-fn accept(claims: &Claims, verifier: &Verifier, clock: &Clock) -> Result<Caller, Refusal> {
+fn accept(claims: &Claims, verifier: &Verifier, revoked: &Revocations, clock: &Clock) -> Result<Caller, Refusal> {
     if claims.iss != verifier.issuer {
         return Err(Refusal::Issuer);
     }
     alive(claims.exp, claims.nbf, clock)?;
-    Caller::from_claims(claims).ok_or(Refusal::Claims)
+    if claims.exp.seconds_after(clock.unix()) > MOST_LIFETIME.as_secs_f64() + LEEWAY {
+        return Err(Refusal::LivesTooLong);
+    }
+    let caller = Caller::from_claims(claims).ok_or(Refusal::Claims)?;
+    if revoked.cover(&caller, claims.jti.as_deref(), claims.iat) { Err(Refusal::Revoked) } else { Ok(caller) }
 }

@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// How long a token lives at most. What is kept until tokens have expired (revocations, the keys before a change) is kept as long.
+pub const MOST_LIFETIME: Duration = Duration::from_hours(366 * 24);
 
 macro_rules! positive_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -176,6 +180,12 @@ impl NumericDate {
     #[must_use]
     pub(super) fn seconds_after(self, now: i64) -> f64 {
         self.0 - Self::from_unix(now).0
+    }
+
+    /// Whether this date is in that second or before it.
+    #[must_use]
+    pub(super) fn is_in_or_before(self, second: i64) -> bool {
+        self.0.floor() <= Self::from_unix(second).0
     }
 }
 

@@ -1,12 +1,14 @@
 //! The keys that tokens are verified with, each bound to one algorithm.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use jsonwebtoken::jwk::{self, AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+
+use super::jwks;
 
 /// Bytes of an HS256 secret at least (RFC 7518, 3.2).
 const LEAST_SECRET: usize = 32;
@@ -67,6 +69,8 @@ pub enum KeySource {
     },
     /// A JSON Web Key Set, each key with its own `kid` and `alg`.
     Jwks(PathBuf),
+    /// The address of such a set. Whoever asks it hands its keys to [`super::Keyring::fetched`].
+    Url(String),
 }
 
 /// One key and the one algorithm that it verifies.
@@ -77,6 +81,21 @@ pub struct VerificationKey {
     /// Taken from the configuration, never from a token.
     pub algorithm: KeyAlgorithm,
     pub(super) key: DecodingKey,
+    /// Until when it counts, seconds since 1970; `None` for ever.
+    pub(super) until: Option<i64>,
+    /// Whether only tokens that name it are tried against it.
+    pub(super) named_only: bool,
+}
+
+impl VerificationKey {
+    /// A key that counts for ever, also for tokens that name none.
+    pub(super) fn new(kid: String, algorithm: KeyAlgorithm, key: DecodingKey) -> Self {
+        Self { kid, algorithm, key, until: None, named_only: false }
+    }
+
+    fn counts(&self, now: i64) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// A key that cannot be used; the service does not start with it.
@@ -100,11 +119,11 @@ pub enum KeyError {
         /// What the parser said.
         why: String,
     },
-    /// The file is no JSON Web Key Set, or a key of it lacks something.
-    #[error("{path}: {why}")]
+    /// It is no JSON Web Key Set, or no key of it can be used.
+    #[error("{place}: {why}")]
     Jwks {
-        /// The file.
-        path: PathBuf,
+        /// The file or address.
+        place: String,
         /// What is wrong.
         why: String,
     },
@@ -154,21 +173,23 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Puts our own key beside the configured ones.
+    /// Puts our own keys beside those of the configured files.
     ///
     /// # Errors
     ///
     /// When a source cannot be read, a key is too weak, two have the same `kid`, or there are more than 64.
-    pub fn new(issuer: String, own: VerificationKey, sources: &[KeySource]) -> Result<Self, KeyError> {
-        let mut keys = vec![own];
+    pub fn new(issuer: String, own: Vec<VerificationKey>, sources: &[KeySource]) -> Result<Self, KeyError> {
+        let mut keys = own;
         for source in sources {
             match source {
                 KeySource::File { kid, algorithm, path } => keys.push(from_file(kid, *algorithm, path)?),
-                KeySource::Jwks(path) => keys.extend(from_jwks(path)?),
+                KeySource::Jwks(path) => keys.extend(jwks::read(&read(path)?, &path.display().to_string())?),
+                KeySource::Url(_) => {}
             }
         }
-        if keys.len() > MOST_KEYS {
-            return Err(KeyError::TooMany { count: keys.len() });
+        let count = keys.iter().filter(|key| !key.named_only).count();
+        if count > MOST_KEYS {
+            return Err(KeyError::TooMany { count });
         }
         let mut by_kid = BTreeMap::new();
         for key in keys {
@@ -181,12 +202,66 @@ impl Verifier {
         Ok(Self { issuer, keys: by_kid })
     }
 
+    /// Adds the keys of a set that was fetched. What is configured here is never replaced by what comes from elsewhere, and more than
+    /// 64 keys are not kept.
+    #[must_use]
+    pub(super) fn with(mut self, fetched: &[VerificationKey]) -> Self {
+        for key in fetched {
+            let room = self.keys.values().filter(|key| !key.named_only).count() < MOST_KEYS;
+            match self.keys.entry(key.kid.clone()) {
+                Entry::Vacant(place) if room => {
+                    place.insert(key.clone());
+                }
+                _ => tracing::warn!(
+                    kid = key.kid,
+                    "a fetched key is passed over: its kid is taken, or there are 64 keys"
+                ),
+            }
+        }
+        self
+    }
+
+    /// Whether a key of this id counts now.
+    pub(super) fn has(&self, kid: &str, now: i64) -> bool {
+        self.keys.get(kid).is_some_and(|key| key.counts(now))
+    }
+
     /// The keys that may have signed a token whose header says this.
-    pub(super) fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &VerificationKey> {
+    pub(super) fn candidates(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+        now: i64,
+    ) -> impl Iterator<Item = &VerificationKey> {
+        let named = move |key: &VerificationKey| kid.map_or(!key.named_only, |kid| kid == key.kid);
         self.keys
             .values()
-            .filter(move |key| Algorithm::from(key.algorithm) == algorithm && kid.is_none_or(|kid| kid == key.kid))
+            .filter(move |key| Algorithm::from(key.algorithm) == algorithm && named(key) && key.counts(now))
     }
+}
+
+/// The usable keys of a set that was fetched from this address, each strong enough. Secrets are passed over: what everybody can fetch
+/// is none.
+///
+/// # Errors
+///
+/// When it is no set, or no key of it can be used.
+pub(super) fn fetched(text: &[u8], url: &str) -> Result<Vec<VerificationKey>, KeyError> {
+    let mut keys = jwks::read(text, url)?;
+    keys.retain(|key| {
+        let usable = match strong_enough(key) {
+            _ if key.algorithm == KeyAlgorithm::Hs256 => Err("it is a secret that everybody can fetch".to_owned()),
+            strong => strong.map_err(|why| why.to_string()),
+        };
+        if let Err(why) = &usable {
+            tracing::warn!(url, kid = key.kid, why, "a key of a set is passed over");
+        }
+        usable.is_ok()
+    });
+    if keys.is_empty() {
+        return Err(KeyError::Jwks { place: url.to_owned(), why: "no key of the set can be used".to_owned() });
+    }
+    Ok(keys)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
@@ -203,52 +278,7 @@ fn from_file(kid: &str, algorithm: KeyAlgorithm, path: &Path) -> Result<Verifica
         KeyAlgorithm::Hs256 => Ok(DecodingKey::from_secret(bytes.trim_ascii_end())),
     };
     let key = key.map_err(|why| KeyError::Malformed { path: path.to_owned(), algorithm, why: why.to_string() })?;
-    Ok(VerificationKey { kid: kid.to_owned(), algorithm, key })
-}
-
-/// The keys of a set that can be used here. Others are passed over, as RFC 7517, 5, asks: sets of identity providers hold keys for
-/// encryption too.
-fn from_jwks(path: &Path) -> Result<Vec<VerificationKey>, KeyError> {
-    let fail = |why: String| KeyError::Jwks { path: path.to_owned(), why };
-    let set: JwkSet =
-        serde_json::from_slice(&read(path)?).map_err(|why| fail(format!("not a JSON Web Key Set: {why}")))?;
-    let mut keys = Vec::new();
-    let mut reasons = Vec::new();
-    for jwk in &set.keys {
-        match from_jwk(jwk) {
-            Ok(key) => keys.push(key),
-            Err(why) => {
-                tracing::warn!(file = %path.display(), why, "a key of a set is passed over");
-                reasons.push(why);
-            }
-        }
-    }
-    if keys.is_empty() {
-        return Err(fail(format!("no key of the set can be used: {}", reasons.join("; "))));
-    }
-    Ok(keys)
-}
-
-fn from_jwk(jwk: &Jwk) -> Result<VerificationKey, String> {
-    let kid = jwk.common.key_id.clone().ok_or("a key has no `kid`; each needs one")?;
-    if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
-        return Err(format!("the key `{kid}` is not for signatures"));
-    }
-    let algorithm = match (jwk.common.key_algorithm, &jwk.algorithm) {
-        (Some(jwk::KeyAlgorithm::EdDSA), _) => KeyAlgorithm::EdDsa,
-        // Without an `alg` some keys leave no choice.
-        (Some(jwk::KeyAlgorithm::RS256), _) | (None, AlgorithmParameters::RSA(_)) => KeyAlgorithm::Rs256,
-        (Some(jwk::KeyAlgorithm::ES256), _) => KeyAlgorithm::Es256,
-        (Some(jwk::KeyAlgorithm::HS256), _) => KeyAlgorithm::Hs256,
-        (None, AlgorithmParameters::OctetKeyPair(key)) if key.curve == EllipticCurve::Ed25519 => KeyAlgorithm::EdDsa,
-        (None, AlgorithmParameters::EllipticCurve(key)) if key.curve == EllipticCurve::P256 => KeyAlgorithm::Es256,
-        _ => return Err(format!("the key `{kid}` needs an `alg`, one of EdDSA, RS256, ES256, HS256")),
-    };
-    let key = DecodingKey::from_jwk(jwk).map_err(|why| format!("the key `{kid}` cannot be used: {why}"))?;
-    if key.family() != Algorithm::from(algorithm).family() {
-        return Err(format!("the key `{kid}` is of another kind than its `alg` {algorithm:?}"));
-    }
-    Ok(VerificationKey { kid, algorithm, key })
+    Ok(VerificationKey::new(kid.to_owned(), algorithm, key))
 }
 
 fn strong_enough(key: &VerificationKey) -> Result<(), KeyError> {

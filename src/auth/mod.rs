@@ -2,13 +2,21 @@
 
 mod check;
 mod claims;
+mod jwks;
+mod keyring;
 mod keys;
+mod retired;
+mod revoked;
 mod signing;
 mod widget_token;
 
 pub use check::{Refusal, check};
 pub(crate) use claims::decimal_id;
-pub use claims::{AccountId, Caller, Claims, Role, Scope, UserId};
+pub use claims::{AccountId, Caller, Claims, MOST_LIFETIME, Role, Scope, UserId};
+pub use jwks::{PublicKey, PublicKeySet};
+pub use keyring::{Keyring, KeyringError, Keys};
 pub use keys::{KeyAlgorithm, KeyError, KeySource, VerificationKey, Verifier};
+pub use retired::{Rotation, rotate};
+pub use revoked::{Revocation, Revocations, Subject};
 pub use signing::{Issue, SigningKey, SigningKeyError};
 pub use widget_token::{ShortSecret, WidgetCall, WidgetClaims, WidgetSecret};

@@ -50,6 +50,12 @@ pub enum SigningKeyError {
         /// Its mode.
         mode: u32,
     },
+    /// A file beside it that is called like a retired key holds another or none.
+    #[error("{path} does not hold the public key that its name says; remove it, or bring back what was there")]
+    Retired {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// What a token is to say.
@@ -104,18 +110,24 @@ impl SigningKey {
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(document.contents())
             .map_err(|why| malformed(why.to_string()))?;
         let public = pair.public_key().as_ref().to_vec();
-        let kid = Sha256::of(&[&public]).to_string().chars().take(16).collect();
-        Ok(Self { kid, public, signing: EncodingKey::from_ed_der(document.contents()) })
+        Ok(Self { kid: kid_of(&public), public, signing: EncodingKey::from_ed_der(document.contents()) })
     }
 
     /// The half that verifies.
     #[must_use]
     pub fn verification_key(&self) -> VerificationKey {
-        VerificationKey {
-            kid: self.kid.clone(),
-            algorithm: KeyAlgorithm::EdDsa,
-            key: DecodingKey::from_ed_der(&self.public),
-        }
+        VerificationKey::new(self.kid.clone(), KeyAlgorithm::EdDsa, DecodingKey::from_ed_der(&self.public))
+    }
+
+    /// The key's id, the `kid` of its tokens.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The 32 bytes of the half that verifies.
+    pub(super) fn public(&self) -> &[u8] {
+        &self.public
     }
 
     /// Signs a token.
@@ -150,12 +162,22 @@ impl SigningKey {
     }
 }
 
-/// Writes a new key beside `path` and gives it the name when nobody was faster, so that the file is either whole or absent.
-fn create(path: &Path) -> io::Result<()> {
+/// The id of a key, made from its public half.
+pub(super) fn kid_of(public: &[u8]) -> String {
+    Sha256::of(&[public]).to_string().chars().take(16).collect()
+}
+
+/// A new private key as the text of a PEM file.
+pub(super) fn generate() -> io::Result<String> {
     let pair = Ed25519KeyPair::generate().map_err(|_| io::Error::other("the system gave no random numbers"))?;
     let document = pair.to_pkcs8v1().map_err(|_| io::Error::other("the new key could not be encoded"))?;
-    let text = pem::encode(&pem::Pem::new("PRIVATE KEY", document.as_ref()));
-    let folder = path.parent().unwrap_or(Path::new("."));
+    Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", document.as_ref())))
+}
+
+/// Writes a new key beside `path` and gives it the name when nobody was faster, so that the file is either whole or absent.
+fn create(path: &Path) -> io::Result<()> {
+    let text = generate()?;
+    let folder = folder_of(path);
     // Temporary files have the mode 0600.
     let mut draft = tempfile::NamedTempFile::new_in(folder)?;
     draft.write_all(text.as_bytes())?;
@@ -165,6 +187,11 @@ fn create(path: &Path) -> io::Result<()> {
         _ => {}
     }
     fs::File::open(folder)?.sync_all()
+}
+
+/// The folder of a file.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::store;
 use super::visibility::{self, VisibilityError};
 use super::widget::{Owner, Visibility};
 use crate::archive::{self, Finding, Package, Report, Severity, WidgetCode};
+use crate::audit::Actor;
 use crate::auth::Scope;
 use crate::blobs::BlobError;
 use crate::database::Failure;
@@ -83,7 +84,7 @@ pub(crate) async fn publish_widget(call: Call<Publisher, Upload>) -> Result<Http
     let source = call.body.archive.try_clone().map_err(|error| unreadable(&error))?;
     let limits = &call.shared.config.limits.archive;
     let accepted = Accepted { source, limits, package: &package, warnings: &warnings };
-    let version = publish::publish(&call.shared.pool, owner, &request, accepted).await?;
+    let version = publish::publish(&call.shared.pool, owner, &request, accepted, &Actor::of(&call)).await?;
     let status = if version.already { StatusCode::OK } else { StatusCode::CREATED };
     hal::json(HttpResponseBuilder::new(status), &body(&version, &package, warnings))
 }
@@ -205,7 +206,7 @@ pub(crate) async fn set_visibility(call: Call<Publisher, Json<Usual>>) -> Result
     if visibility == Visibility::Public {
         scope(&call.who.0, Scope::PublishPublic)?;
     }
-    visibility::change(&call.shared.pool, &code, owner(&call.who), visibility).await?;
+    visibility::change(&call.shared.pool, &code, owner(&call.who), visibility, &Actor::of(&call)).await?;
     hal::json(HttpResponse::Ok(), &VisibilityBody { visibility })
 }
 

@@ -11,6 +11,7 @@ use super::template::Template;
 use super::versions::{self, becomes_current};
 use super::widget::{Owner, Visibility, WidgetId};
 use crate::archive::{Finding, Limits, LocalizedText, Package, PackagedFile, Version, WidgetCode};
+use crate::audit::{self, Actor, Change, Step};
 use crate::blobs::{self, BlobError, NewBlob};
 use crate::database::{Connection, Failure, Pool};
 use crate::digest::Sha256;
@@ -95,6 +96,7 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     publisher: Owner,
     request: &Request,
     archive: Accepted<'_, R>,
+    actor: &Actor,
 ) -> Result<Published, PublishError> {
     let Accepted { source, limits, package, warnings } = archive;
     let code = request.code.clone().or_else(|| package.manifest.code.clone()).ok_or(PublishError::NoCode)?;
@@ -106,8 +108,9 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     }
     // Before the widget's row is locked, which is what votes and the widget's other publications wait for.
     blobs::write(&mut transaction, source, limits, &new_blobs(package)).await?;
-    let registered = registered(&mut transaction, &code, publisher, request).await?;
+    let (registered, is_new) = registered(&mut transaction, &code, publisher, request).await?;
     let attributes = attributes(&registered, publisher, &code, request)?;
+    let changed = changed(&registered, is_new, attributes);
     // The widget is locked before its integration, as by everybody who locks both.
     if let Some(client) = request.client_uuid
         && store::claim_integration(&mut transaction, client, publisher).await? != publisher
@@ -128,8 +131,41 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     let current = if !already && wins { Some(new.version.clone()) } else { registered.current_version };
     store::update(&mut transaction, registered.id, attributes, current.as_ref()).await?;
     listing::write(&mut transaction, registered.id).await?;
+    let is_current = current.as_ref() == Some(new.version);
+    let change = published(&code, &new, is_current, is_new || registered.is_deleted, changed, already);
+    if let Some(change) = change {
+        audit::record(&mut transaction, publisher.account, actor, &change).await?;
+    }
     transaction.commit().await.map_err(Failure::from)?;
-    Ok(Published { id: registered.id, code, already, is_current: current.as_ref() == Some(new.version), attributes })
+    Ok(Published { id: registered.id, code, already, is_current, attributes })
+}
+
+/// What publishing changes of a widget. A new one begins as a private one without an integration.
+fn changed(registered: &Registered, is_new: bool, to: Attributes) -> audit::Attributes {
+    let visibility = if is_new { Visibility::Private } else { registered.visibility };
+    let is_crm_template = !is_new && registered.is_crm_template;
+    audit::Attributes {
+        visibility: Step::between(visibility.as_str(), to.visibility.as_str()),
+        client_uuid: Step::between(registered.client_uuid, to.client_uuid),
+        is_crm_template: Step::between(is_crm_template, to.is_crm_template),
+    }
+}
+
+/// What the audit log says; nothing when the very same archive was published again, and nothing else asked for.
+fn published<'a>(
+    code: &'a WidgetCode,
+    new: &NewVersion<'_>,
+    is_current: bool,
+    is_new_widget: bool,
+    attributes: audit::Attributes,
+    already: bool,
+) -> Option<Change<'a>> {
+    let widget = code.as_str();
+    let version = new.version.to_string();
+    if !already {
+        return Some(Change::VersionPublished { widget, version, is_current, is_new_widget, attributes });
+    }
+    (!attributes.is_empty()).then_some(Change::AttributesChanged { widget, attributes })
 }
 
 /// The files that are served.
@@ -144,15 +180,15 @@ fn new_blobs(package: &Package) -> Vec<NewBlob> {
     files.map(blob).collect()
 }
 
-/// The widget's row, made if need be; it is locked either way.
+/// The widget's row, and whether it was made now; it is locked either way.
 async fn registered(
     transaction: &mut Connection,
     code: &WidgetCode,
     publisher: Owner,
     request: &Request,
-) -> Result<Registered, PublishError> {
+) -> Result<(Registered, bool), PublishError> {
     if let Some(registered) = store::lock_code(transaction, code).await? {
-        return Ok(registered);
+        return Ok((registered, false));
     }
     let attributes = Attributes {
         visibility: request.visibility.unwrap_or(Visibility::Private),
@@ -162,7 +198,7 @@ async fn registered(
     };
     if let Some(id) = store::register(transaction, code, publisher, attributes).await? {
         let Attributes { visibility, client_uuid, is_crm_template } = attributes;
-        return Ok(Registered {
+        let registered = Registered {
             id,
             owner: publisher,
             visibility,
@@ -171,10 +207,12 @@ async fn registered(
             current_version: None,
             is_pinned: false,
             is_deleted: false,
-        });
+        };
+        return Ok((registered, true));
     }
     // Somebody registered the code in between; their transaction has ended, so their row is there.
-    store::lock_code(transaction, code).await?.ok_or_else(|| PublishError::ForeignCode(code.clone()))
+    let registered = store::lock_code(transaction, code).await?;
+    registered.map(|registered| (registered, false)).ok_or_else(|| PublishError::ForeignCode(code.clone()))
 }
 
 fn attributes(

@@ -8,6 +8,7 @@ use include_dir::{Dir, File, include_dir};
 
 use crate::app::App;
 use crate::archive::{self, Report};
+use crate::audit::Actor;
 use crate::auth::{AccountId, Caller, Issue, Role, Scope, UserId};
 use crate::catalogue::publish::{Accepted, PublishError, Request, publish};
 use crate::catalogue::{Owner, Visibility};
@@ -59,7 +60,7 @@ async fn publish_sample(app: &App, folder: &Dir<'_>, owner: Owner) -> anyhow::Re
         ..Request::default()
     };
     let accepted = Accepted { source, limits, package: &package, warnings: &findings };
-    match publish(&app.shared.pool, owner, &request, accepted).await {
+    match publish(&app.shared.pool, owner, &request, accepted, &Actor::command_line()).await {
         Ok(_) => Ok(()),
         // An earlier version of this program packed the same sample differently; what is there is as good.
         Err(PublishError::OtherBytes(_) | PublishError::ForeignCode(_)) => {
@@ -87,7 +88,7 @@ fn collect(folder: &Dir<'_>, sample: &str, files: &mut Vec<(String, Vec<u8>)>) -
 
 fn issue(app: &App, issue: &Issue) -> anyhow::Result<String> {
     let issuer = &app.shared.config.issuer;
-    Ok(app.signing_key.issue(issuer, issue, &Clock::system(), &Identifiers::random())?)
+    Ok(app.shared.keyring.keys().signing.issue(issuer, issue, &Clock::system(), &Identifiers::random())?)
 }
 
 /// Lets a bot wait for a sample, so that there is something to continue; returns the path.

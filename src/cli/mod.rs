@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Loaded, Sources};
 
+mod audit;
 mod bot;
 mod demo;
 mod excerpt;
@@ -55,6 +56,7 @@ enum Command {
     Installs(installs::Installs),
     Bot(bot::Bot),
     Keys(keys::Keys),
+    Audit(audit::Audit),
     Migrate(migrate::Migrate),
     Healthcheck(healthcheck::Healthcheck),
     Openapi(openapi::Openapi),
@@ -148,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Installs(command) => command.run(),
         Command::Bot(command) => command.run(),
         Command::Keys(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Migrate(command) => command.run(),
         Command::Healthcheck(command) => command.run(),
         Command::Openapi(command) => command.run(),

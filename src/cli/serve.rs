@@ -16,7 +16,8 @@ use crate::telemetry;
 /// Starts the service
 ///
 /// Prints `listening on http://HOST:PORT` on standard output when requests are answered; the log goes to standard error. SIGTERM or
-/// Ctrl-C lets running requests end, stops the embedded database, and ends with exit code 0.
+/// Ctrl-C lets running requests end, stops the embedded database, and ends with exit code 0. SIGHUP has the keys of tokens read anew, which
+/// also happens by itself when their files change.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -39,6 +40,7 @@ impl Serve {
         app::block_on(async {
             let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+            let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
             let mut signalled = async || {
                 tokio::select! {
                     _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
@@ -56,6 +58,14 @@ impl Serve {
             if let Some(samples) = samples {
                 say(&samples)?;
             }
+            let keyring = app.shared.keyring.clone();
+            let reloads = async {
+                while hangup.recv().await.is_some() {
+                    tracing::info!("SIGHUP: reading the keys of tokens anew");
+                    keyring.reload();
+                }
+                std::future::pending::<()>().await;
+            };
             let (first, second) = (Notify::new(), Notify::new());
             let running = app.run_until(first.notified(), second.notified());
             let signals = async {
@@ -68,6 +78,7 @@ impl Serve {
             tokio::select! {
                 ended = running => ended?,
                 () = signals => {}
+                () = reloads => {}
             }
             Ok(ExitCode::SUCCESS)
         })

@@ -208,7 +208,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         setting(
             "verification_keys",
             "",
-            "Further keys: kid=ID,algorithm=EdDSA|RS256|ES256|HS256,file=PATH or jwks=PATH, parted by semicolons.",
+            "Further keys: kid=ID,algorithm=EdDSA|RS256|ES256|HS256,file=PATH, jwks=PATH or jwks=URL, parted by semicolons.",
         ),
         parse::keys,
     );

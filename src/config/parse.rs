@@ -59,8 +59,7 @@ pub(super) fn keys(text: &str) -> Result<Vec<KeySource>, String> {
 }
 
 fn key_source(text: &str) -> Result<KeySource, String> {
-    const SHAPE: &str =
-        "must be `kid=ID,algorithm=EdDSA|RS256|ES256|HS256,file=PATH` or `jwks=PATH`, several parted by `;`";
+    const SHAPE: &str = "must be `kid=ID,algorithm=EdDSA|RS256|ES256|HS256,file=PATH`, `jwks=PATH` or `jwks=URL`, several parted by `;`";
     let mut kid = None;
     let mut algorithm = None;
     let mut file = None;
@@ -68,6 +67,9 @@ fn key_source(text: &str) -> Result<KeySource, String> {
         let (name, value) = pair.split_once('=').ok_or(SHAPE)?;
         let value = value.trim().to_owned();
         match name.trim() {
+            "jwks" if value.starts_with("https://") || value.starts_with("http://") => {
+                return Ok(KeySource::Url(value));
+            }
             "jwks" if !text.contains(',') => return Ok(KeySource::Jwks(PathBuf::from(value))),
             "kid" => kid = Some(value),
             "algorithm" => algorithm = Some(value.parse()?),
@@ -195,6 +197,8 @@ mod tests {
         let one = keys("kid=a,algorithm=HS256,file=/s; jwks=/k.json").unwrap();
         assert_eq!(one.len(), 2);
         assert_eq!(one.get(1), Some(&KeySource::Jwks(PathBuf::from("/k.json"))));
+        let url = "https://crm.test/jwks.json?a=1";
+        assert_eq!(keys(&format!("jwks={url}")), Ok(vec![KeySource::Url(url.to_owned())]));
         assert!(keys("kid=a,algorithm=none,file=/s").unwrap_err().contains("`none`"));
         assert!(keys("kid=a,file=/s").is_err() && keys("nonsense").is_err());
     }

@@ -102,50 +102,6 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
     Ok(Connected { pool: Pool::new(options, config.database_connections, limits), hints, cluster })
 }
 
-/// The database beside a service that may run.
-#[derive(Debug)]
-pub struct Attached {
-    /// Its connections.
-    pub pool: Pool,
-    /// The embedded database, when nobody else runs it.
-    pub cluster: Option<Cluster>,
-    /// The data directory with its lock, when nobody else holds it and it is needed.
-    pub data_dir: Option<DataDir>,
-}
-
-/// Connections of a command.
-const FEW_CONNECTIONS: u32 = 4;
-
-/// Reaches the database for a command, as the service's role, whether the service runs or not: an embedded database that nobody runs is
-/// started and brought up to date; any other must be.
-///
-/// # Errors
-///
-/// Why it cannot be used; an embedded one is not left running.
-pub async fn attach(config: &Config) -> Result<Attached, ConnectError> {
-    let (options, cluster, data_dir) = match &config.database {
-        Database::Embedded { .. } => match DataDir::open(&config.data_dir) {
-            Ok(data_dir) => {
-                let cluster = Cluster::start(cluster_options(config, &data_dir)).await?;
-                let (_, options) = migrate_embedded(&cluster).await?;
-                (options, Some(cluster), Some(data_dir))
-            }
-            Err(DataDirError::InUse { path, .. }) => {
-                let superuser = embedded::connect_options(&DataDir::peek(&path)?.socket_dir());
-                (embedded::as_service(superuser), None, None)
-            }
-            Err(error) => return Err(error.into()),
-        },
-        Database::External { url, direct_url, any_role, .. } => {
-            let options = options_of(direct_url.as_ref().unwrap_or(url)).map_err(ConnectError::Url)?;
-            judge_role(&options, *any_role).await?;
-            (options, None, None)
-        }
-    };
-    migrations::check(&options).await?;
-    Ok(Attached { pool: Pool::new(options, FEW_CONNECTIONS, &config.limits), cluster, data_dir })
-}
-
 /// Applies the migrations that the database lacks, and nothing else.
 ///
 /// # Errors
@@ -177,7 +133,7 @@ pub async fn migrate_only(config: &Config) -> Result<Migrated, ConnectError> {
 }
 
 /// Makes the service's role and brings the schema up to date for it; returns how to connect as it.
-async fn migrate_embedded(cluster: &Cluster) -> Result<(Migrated, PgConnectOptions), ConnectError> {
+pub(super) async fn migrate_embedded(cluster: &Cluster) -> Result<(Migrated, PgConnectOptions), ConnectError> {
     let superuser = cluster.connect_options();
     embedded::make_service_role(&superuser).await.map_err(ConnectError::Unreachable)?;
     let migrated = migrations::run(&superuser, Some(embedded::SERVICE_ROLE)).await?;
@@ -195,7 +151,7 @@ async fn migrate_as(owner_url: &SecretString, service: &PgConnectOptions) -> Res
 }
 
 /// Refuses a role that row-level security does not bind, or says that it does not.
-async fn judge_role(options: &PgConnectOptions, any_role: bool) -> Result<(), ConnectError> {
+pub(super) async fn judge_role(options: &PgConnectOptions, any_role: bool) -> Result<(), ConnectError> {
     match roles::check(options).await.map_err(unreachable)? {
         Err(mighty) if any_role => {
             tracing::warn!(role = %mighty.role, power = ?mighty.power, "the database does not keep the accounts apart: its role may do too much");
@@ -214,7 +170,7 @@ fn unreachable(error: sqlx::Error) -> ConnectError {
     }
 }
 
-fn cluster_options(config: &Config, data_dir: &DataDir) -> Options {
+pub(super) fn cluster_options(config: &Config, data_dir: &DataDir) -> Options {
     let bin_dir = match &config.database {
         Database::Embedded { bin_dir } => bin_dir.clone(),
         Database::External { .. } => None,

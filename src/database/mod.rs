@@ -3,7 +3,8 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-pub use connect::{Attached, ConnectError, Connected, attach, connect, migrate_only};
+pub use connect::{ConnectError, Connected, connect, migrate_only};
+pub use open::{OpenError, Opened, open};
 pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -14,6 +15,7 @@ mod connect;
 pub mod embedded;
 pub mod hints;
 pub mod migrations;
+mod open;
 mod pool;
 pub mod pooler;
 pub mod roles;

@@ -32,6 +32,9 @@ pub trait Permission: Sized + 'static {
     ///
     /// 401 without a token, 403 when the token does not give the right.
     fn grant(caller: Option<Caller>) -> Result<Self, Problem>;
+
+    /// Who was granted it; `None` for somebody without a token.
+    fn caller(&self) -> Option<&Caller>;
 }
 
 /// No right at all: routes that need no token.
@@ -44,6 +47,10 @@ impl Permission for Anyone {
     fn grant(_: Option<Caller>) -> Result<Self, Problem> {
         Ok(Self)
     }
+
+    fn caller(&self) -> Option<&Caller> {
+        None
+    }
 }
 
 /// Somebody with a token or without.
@@ -55,6 +62,10 @@ impl Permission for Visitor {
 
     fn grant(caller: Option<Caller>) -> Result<Self, Problem> {
         Ok(Self(caller))
+    }
+
+    fn caller(&self) -> Option<&Caller> {
+        self.0.as_ref()
     }
 }
 
@@ -71,6 +82,10 @@ macro_rules! permission {
                 let grant: fn(&Caller) -> Result<(), Problem> = $grant;
                 let caller = caller.ok_or(Problem::Unauthorized)?;
                 grant(&caller).map(|()| Self(caller))
+            }
+
+            fn caller(&self) -> Option<&Caller> {
+                Some(&self.0)
             }
         }
     };
@@ -101,6 +116,26 @@ permission!(
     BotParty, Who::AdminOr(Scope::Bots), |caller| match caller.role {
         crate::auth::Role::Admin => Ok(()),
         crate::auth::Role::User => scope(caller, Scope::Bots),
+    }
+);
+permission!(
+    /// Somebody who may read an account's audit log: its administrators, and operators.
+    Auditor, Who::AdminOr(Scope::Operator), |caller| match caller.role {
+        crate::auth::Role::Admin => Ok(()),
+        crate::auth::Role::User => scope(caller, Scope::Operator),
+    }
+);
+
+permission!(
+    /// Somebody who looks after an account: its administrator in person, not an integration that acts for one; or an operator, who
+    /// looks after every account.
+    Overseer, Who::AdminOr(Scope::Operator), |caller| match (caller.role, caller.client) {
+        _ if caller.may(Scope::Operator) => Ok(()),
+        (crate::auth::Role::Admin, None) => Ok(()),
+        (crate::auth::Role::Admin, Some(_)) => {
+            Err(Problem::Forbidden(Some("the token was given to an integration".into())))
+        }
+        (crate::auth::Role::User, _) => scope(caller, Scope::Operator),
     }
 );
 

@@ -6,6 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::origin::PublicOrigin;
 
+/// Addresses that no page calls: an integration's secret has no place in a browser.
+const NOT_FOR_PAGES: [&str; 1] = ["/oauth2/access_token"];
 /// Headers that a browser may send.
 const SENT: &str = "Authorization, Content-Type, Accept-Language, Idempotency-Key, X-Request-Id";
 /// Headers that a page may read.
@@ -17,7 +19,7 @@ pub fn options(request: &HttpRequest, allow: &str, origins: &[PublicOrigin]) -> 
     let mut response = HttpResponse::NoContent();
     response.insert_header((header::ALLOW, allow));
     let asked = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if asked && matching(request.headers(), origins).is_some() {
+    if asked && matching(request, origins).is_some() {
         response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, allow));
         response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, SENT));
         response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
@@ -32,7 +34,7 @@ pub fn mark(request: &HttpRequest, headers: &mut HeaderMap, origins: &[PublicOri
         return;
     }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = matching(request.headers(), origins) {
+    if let Some(origin) = matching(request, origins) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         if *request.method() != Method::OPTIONS {
             headers.insert(HeaderName::from_static("access-control-expose-headers"), HeaderValue::from_static(READ));
@@ -40,8 +42,10 @@ pub fn mark(request: &HttpRequest, headers: &mut HeaderMap, origins: &[PublicOri
     }
 }
 
-fn matching<'a>(headers: &'a HeaderMap, origins: &[PublicOrigin]) -> Option<&'a HeaderValue> {
-    headers
+fn matching<'a>(request: &'a HttpRequest, origins: &[PublicOrigin]) -> Option<&'a HeaderValue> {
+    request
+        .headers()
         .get(header::ORIGIN)
+        .filter(|_| !NOT_FOR_PAGES.contains(&request.path()))
         .filter(|origin| origins.iter().any(|known| known.as_str().as_bytes() == origin.as_bytes()))
 }

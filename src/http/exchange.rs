@@ -12,14 +12,14 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
 use super::cors;
 use super::held::Held;
 use super::origin;
 use super::problem::Problem;
-use super::route::Route;
+use super::route::{RequestId, Route};
 use super::shared::Shared;
 
 /// Names the request in the log and in the answer.
@@ -36,6 +36,7 @@ pub async fn exchange(
     routes: Option<Rc<[Arc<Route>]>>,
 ) -> HttpResponse {
     let id = request_id(&request, &shared);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", id = %id, account = tracing::field::Empty, user = tracing::field::Empty);
     let started = Instant::now();
     let (payload, held) = Held::split(&request, payload);

@@ -107,7 +107,8 @@ impl<'a> Members<'a> {
         read(value).map_err(|violation| self.refuse(name, violation)).ok()
     }
 
-    fn refuse(&mut self, name: &str, violation: Violation) {
+    /// Notes what is wrong with a member.
+    pub fn refuse(&mut self, name: &str, violation: Violation) {
         self.errors.push(FieldError::new(join(&self.path, name), violation));
     }
 }

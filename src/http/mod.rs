@@ -3,6 +3,8 @@
 pub mod caller;
 pub mod cors;
 pub mod exchange;
+pub mod fields;
+pub mod grant;
 pub mod hal;
 mod held;
 pub mod json;

@@ -7,6 +7,7 @@ use actix_web::http::{Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::grant::GrantError;
 use super::violation::FieldError;
 use crate::database::Failure;
 use crate::sealing::Fault;
@@ -61,6 +62,8 @@ pub enum Problem {
         /// Everything that was found.
         findings: Box<RawValue>,
     },
+    /// Tokens are not granted.
+    Grant(GrantError),
     /// What exists stands against it.
     Conflict(String),
     /// The idempotency key was used with other bytes.
@@ -114,6 +117,7 @@ impl Problem {
             Self::Malformed(detail)             => (S::BAD_REQUEST, detail.as_str().into()),
             Self::Invalid(_)                    => (S::BAD_REQUEST, "Request validation failed".into()),
             Self::ArchiveRefused { errors, .. } => (S::BAD_REQUEST, format!("The archive was refused: {errors} error(s), see `findings`").into()),
+            Self::Grant(error)                  => (error.code().0, error.detail().into()),
             Self::Conflict(detail)              => (S::CONFLICT, detail.as_str().into()),
             Self::KeyReused                     => (S::UNPROCESSABLE_ENTITY, "This Idempotency-Key was used with another request; use a new key".into()),
             Self::NoRange(size)                 => (S::RANGE_NOT_SATISFIABLE, format!("The file has {size} bytes; the range is outside").into()),
@@ -146,7 +150,12 @@ impl Problem {
             Self::Busy | Self::DatabaseUnavailable | Self::HandlerTimeout => Some(SOON),
             _ => None,
         };
+        let grant = match self {
+            Self::Grant(error) => Some(*error),
+            _ => None,
+        };
         let body = ProblemBody {
+            hint: grant.and_then(GrantError::hint),
             validation_errors: match self {
                 Self::Invalid(errors) => Some([RequestErrors { request_id: "0", errors }]),
                 _ => None,
@@ -160,6 +169,7 @@ impl Problem {
                 Self::ArchiveRefused { findings, .. } => Some(findings),
                 _ => None,
             },
+            error: grant.map(|error| error.code().1),
         };
         let mut response = HttpResponse::build(status);
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
@@ -173,7 +183,7 @@ impl Problem {
             Self::NoRange(size) => {
                 response.insert_header((header::CONTENT_RANGE, format!("bytes */{size}")));
             }
-            Self::Unauthorized => {
+            Self::Unauthorized | Self::Grant(GrantError::Client | GrantError::RefreshToken) => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
             _ => {}
@@ -185,6 +195,8 @@ impl Problem {
 
 #[derive(Serialize)]
 struct ProblemBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
     #[serde(rename = "validation-errors", skip_serializing_if = "Option::is_none")]
     validation_errors: Option<[RequestErrors<'a>; 1]>,
     title: &'static str,
@@ -195,6 +207,8 @@ struct ProblemBody<'a> {
     retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
 }
 
 /// The errors of one item of a batch. No method here takes batches, so the only item is "0".

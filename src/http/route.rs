@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpMessage as _;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
@@ -23,8 +24,12 @@ use super::problem::Problem;
 use super::query::Query;
 use super::shared::Shared;
 use super::weighted::weighted;
-use crate::auth::{self, Caller, Refusal};
+use crate::auth::{Caller, Refusal};
 use crate::config::Limits;
+
+/// The id of a request, kept with it from its arrival on.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(pub(super) String);
 
 /// A request that has passed every check before its handler: the caller has the right `P`, the body is a `B`.
 #[derive(Debug)]
@@ -39,6 +44,12 @@ pub struct Call<P, B = NoBody> {
 }
 
 impl<P, B> Call<P, B> {
+    /// What names the request in the log and in the answer: at most 64 characters of `[A-Za-z0-9._-]`.
+    #[must_use]
+    pub fn request_id(&self) -> String {
+        self.request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+    }
+
     /// A decoded segment of the path, by its name in the route table. What cannot be decoded is left as it is, and matches no
     /// pattern of ours.
     #[must_use]
@@ -120,6 +131,8 @@ pub enum BodyKind {
     None,
     /// JSON under limits.
     Json,
+    /// Names and values, as a form or as JSON.
+    Fields,
     /// An archive.
     Upload,
 }
@@ -208,7 +221,7 @@ pub(super) async fn within<T>(time: Duration, body: impl Future<Output = Result<
     tokio::time::timeout(time, body).await.unwrap_or(Err(Problem::BodyTimeout))
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
+pub(super) async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| Problem::Malformed(format!("The body could not be read: {error}")))?;
@@ -221,7 +234,7 @@ async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Problem> {
 }
 
 /// `application/json`, any `…+json`, or no type at all: some clients send none.
-fn is_json(request: &HttpRequest) -> bool {
+pub(super) fn is_json(request: &HttpRequest) -> bool {
     match media_type(request) {
         None => true,
         Some(name) => name == "application/json" || (name.starts_with("application/") && name.ends_with("+json")),
@@ -289,7 +302,7 @@ where
         Who::Anyone => None,
         Who::Visitor if !request.headers().contains_key(header::AUTHORIZATION) => None,
         Who::Visitor | Who::User | Who::Admin | Who::Bearer(_) | Who::AdminOr(_) => {
-            Some(authenticate(&request, &shared)?)
+            Some(authenticate(&request, &shared).await?)
         }
     };
     if let Some(caller) = &caller {
@@ -305,13 +318,15 @@ where
     tokio::time::timeout(time, answer).await.unwrap_or(Err(Problem::HandlerTimeout))
 }
 
-fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Problem> {
-    bearer(request, shared.config.limits.authorization)
-        .and_then(|token| auth::check(token, &shared.verifier, &shared.clock))
-        .map_err(|reason| {
-            tracing::info!(%reason, "token refused");
-            Problem::Unauthorized
-        })
+async fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Problem> {
+    let checked = match bearer(request, shared.config.limits.authorization) {
+        Ok(token) => shared.check(token).await,
+        Err(reason) => Err(reason),
+    };
+    checked.map_err(|reason| {
+        tracing::info!(%reason, "token refused");
+        Problem::Unauthorized
+    })
 }
 
 fn bearer(request: &HttpRequest, limit: usize) -> Result<&str, Refusal> {

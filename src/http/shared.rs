@@ -9,7 +9,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::auth::{AccountId, Caller, Verifier};
+use crate::auth::{self, AccountId, Caller, Keyring, Refusal, Revocations};
 use crate::background::Bell;
 use crate::config::Config;
 use crate::database::Pool;
@@ -35,8 +35,10 @@ pub struct Shared {
     pub pool: Pool,
     /// Seals what is secret in it.
     pub sealing: Sealing,
-    /// The keys that tokens are checked with.
-    pub verifier: Verifier,
+    /// The keys of tokens.
+    pub keyring: Arc<Keyring>,
+    /// Tokens that were taken back.
+    pub revocations: Arc<Revocations>,
     /// The time that tokens are checked against.
     pub clock: Clock,
     /// Request ids.
@@ -69,7 +71,7 @@ impl Shared {
     pub fn new(
         config: Config,
         (pool, sealing): (Pool, Sealing),
-        verifier: Verifier,
+        keyring: Arc<Keyring>,
         clock: Clock,
         ids: Identifiers,
         secrets: Secrets,
@@ -91,10 +93,24 @@ impl Shared {
             config,
             pool,
             sealing,
-            verifier,
+            keyring,
+            revocations: Arc::default(),
             clock,
             ids,
             secrets,
+        }
+    }
+
+    /// Checks a token. For one whose key is not known the keys are looked for once more.
+    ///
+    /// # Errors
+    ///
+    /// The reason of the refusal, for the log only.
+    pub async fn check(&self, token: &str) -> Result<Caller, Refusal> {
+        let check = || auth::check(token, &self.keyring.keys().verifier, &self.revocations, &self.clock);
+        match check() {
+            Err(Refusal::UnknownKey) if self.keyring.look_again(token).await => check(),
+            checked => checked,
         }
     }
 

@@ -10,6 +10,7 @@ use super::plan::{Plan, PlanError, plan};
 use super::settings::Settings;
 use super::store::{self, Installed, LeadSource};
 use crate::archive::{Finding, SettingType, WidgetCode};
+use crate::audit::Actor;
 use crate::catalogue::Owner;
 use crate::catalogue::api::inspect;
 use crate::http::caller::{Admin, Publisher, User};
@@ -56,7 +57,7 @@ pub(crate) async fn set_lead_source(call: Call<Admin, Json<Usual>>) -> Result<Ht
         }
         Err(error) => return Err(Problem::Invalid(vec![error])),
     };
-    match store::set_lead_source(pool, caller.account, &code, pipeline_id).await? {
+    match store::set_lead_source(pool, caller.account, &code, pipeline_id, &Actor::of(&call)).await? {
         LeadSource::Set => hal::json(HttpResponse::Ok(), &LeadSourceBody { pipeline_id }),
         LeadSource::NotInstalled => Err(Problem::NoWidget),
         LeadSource::NotPossible => Err(Problem::Conflict(format!(

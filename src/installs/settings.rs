@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 
-use crate::archive::SettingType;
+use crate::archive::{SettingType, WidgetCode};
+use crate::audit::Change;
 use crate::auth::UserId;
 use crate::catalogue::{Field, Template};
 use crate::config::Limits;
@@ -103,6 +104,22 @@ impl Settings {
         }
         if check.errors.is_empty() { Ok(Self { members: check.members }) } else { Err(check.errors) }
     }
+
+    /// As the audit log tells it: which settings have a value now, and of which it is another than before, or was none.
+    #[must_use]
+    pub fn change<'a>(&self, code: &'a WidgetCode, before: Option<&Self>) -> Change<'a> {
+        let before = before.map_or(&[][..], Self::members);
+        let settings: Vec<String> = self.members.iter().map(|(key, _)| key.clone()).collect();
+        let gone = before.iter().map(|(key, _)| key.clone()).filter(|key| !settings.contains(key));
+        let keys = settings.iter().cloned().chain(gone);
+        let changed = keys.filter(|key| value_of(before, key) != value_of(&self.members, key)).collect();
+        Change::WidgetInstalled { widget: code.as_str(), settings, changed }
+    }
+}
+
+/// The JSON of a member's value.
+fn value_of<'a>(members: &'a [(String, Value)], key: &str) -> Option<&'a str> {
+    members.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_raw().get())
 }
 
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;

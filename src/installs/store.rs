@@ -7,6 +7,8 @@ use time::OffsetDateTime;
 
 use super::sealed::Stored;
 use crate::archive::WidgetCode;
+use crate::audit::store::{append, bind, by};
+use crate::audit::{Action, Actor, Change};
 use crate::auth::{AccountId, Caller};
 use crate::catalogue::store::{widget, widget_columns};
 use crate::catalogue::visibility::store::seen;
@@ -110,7 +112,7 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
 /// Visibility is judged in the same statement, under two locks: one that whoever hides a widget has to wait for (`FOR UPDATE`;
 /// publishing, which hides nothing, takes a weaker one and waits for nobody), and one that an uninstall has to wait for: otherwise an
 /// install could bring back a widget that only the install just removed had shown. A row that was inserted and not replaced, which
-/// nobody has locked yet (`xmax` is 0), is one more install of the widget, and is noted as that.
+/// nobody has locked yet (`xmax` is 0), is one more install of the widget, and is noted as that. `change` is what the audit log says of it.
 ///
 /// # Errors
 ///
@@ -120,12 +122,13 @@ pub async fn install(
     caller: &Caller,
     id: WidgetId,
     settings: &Stored,
+    (actor, change): (&Actor, &Change<'_>),
 ) -> Result<Option<Option<i64>>, Failure> {
-    let pipeline = sqlx::query_scalar(concat!(
+    let query = sqlx::query(concat!(
         "WITH done AS ( \
            INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) \
-           SELECT $1, w.id, $4::text::json, $5, $2 FROM widgets w \
-           WHERE w.id = $3 AND ",
+           SELECT $1, w.id, $9::text::json, $14, $2 FROM widgets w \
+           WHERE w.id = $8 AND ",
         seen!(" FOR UPDATE"),
         " FOR KEY SHARE OF w \
            ON CONFLICT ON CONSTRAINT installs_pkey \
@@ -134,16 +137,23 @@ pub async fn install(
          ), counted AS ( \
            INSERT INTO install_changes (account_id, widget_id, change) \
            SELECT account_id, widget_id, 1 FROM done WHERE is_new \
-         ) SELECT pipeline_id FROM done"
-    ))
-    .bind(caller.account.get())
-    .bind(caller.user.get())
-    .bind(id.0)
-    .bind(settings.text.get())
-    .bind(settings.sealed)
-    .fetch_optional(connection)
-    .await?;
-    Ok(pipeline)
+         ), audit_change AS (SELECT account_id, ",
+        by!("$3", "$4", "$5", "$6", "$7"),
+        ", CASE WHEN is_new THEN $10::text ELSE $11::text END AS action, $12::text AS subject, $13::text::json AS details FROM done), ",
+        append!(),
+        " SELECT pipeline_id FROM done"
+    ));
+    let row = bind(query.bind(caller.account.get()).bind(caller.user.get()), actor)
+        .bind(id.0)
+        .bind(settings.text.get())
+        .bind(change.action().as_str())
+        .bind(Action::SettingsChanged.as_str())
+        .bind(change.subject())
+        .bind(change.details())
+        .bind(settings.sealed)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get("pipeline_id")).transpose()?)
 }
 
 /// Removes an install with its settings, and notes that the widget has one install less; `false` when there was none.
@@ -151,20 +161,25 @@ pub async fn install(
 /// # Errors
 ///
 /// When the database fails.
-pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode) -> Result<bool, Failure> {
+pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode, actor: &Actor) -> Result<bool, Failure> {
+    let change = Change::WidgetUninstalled { widget: code.as_str(), forced: false };
     let mut transaction = pool.begin_for(account).await?;
-    let done = sqlx::query(
+    let query = sqlx::query(concat!(
         "WITH gone AS ( \
-           DELETE FROM installs i USING widgets w WHERE i.account_id = $1 AND i.widget_id = w.id AND w.code = $2 \
+           DELETE FROM installs i USING widgets w WHERE i.account_id = $6 AND i.widget_id = w.id AND w.code = $7 \
            RETURNING i.account_id, i.widget_id \
-         ) INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM gone",
-    )
-    .bind(account.get())
-    .bind(code.as_str())
-    .execute(&mut *transaction)
-    .await?;
+         ), counted AS ( \
+           INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM gone \
+         ), audit_change AS (SELECT account_id, ",
+        by!("$1", "$2", "$3", "$4", "$5"),
+        ", $8::text AS action, $9::text AS subject, $10::text::json AS details FROM gone), ",
+        append!(),
+        " SELECT FROM gone"
+    ));
+    let query = bind(query, actor).bind(account.get()).bind(code.as_str()).bind(change.action().as_str());
+    let gone = query.bind(change.subject()).bind(change.details()).fetch_optional(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(done.rows_affected() == 1)
+    Ok(gone.is_some())
 }
 
 /// What came of setting a lead source.
@@ -189,23 +204,27 @@ pub async fn set_lead_source(
     account: AccountId,
     code: &WidgetCode,
     pipeline: Option<i64>,
+    actor: &Actor,
 ) -> Result<LeadSource, Failure> {
+    let change = Change::LeadSourceChanged { widget: code.as_str(), pipeline_id: pipeline };
     let mut transaction = pool.begin_for(account).await?;
-    let row = sqlx::query(
+    let query = sqlx::query(concat!(
         "WITH target AS ( \
            SELECT w.id, v.is_lead_source FROM widgets w \
            JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
-           JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id WHERE w.code = $2 \
+           JOIN installs i ON i.account_id = $6 AND i.widget_id = w.id WHERE w.code = $7 \
          ), done AS ( \
-           UPDATE installs i SET pipeline_id = $3, updated_at = now() FROM target t \
-           WHERE i.account_id = $1 AND i.widget_id = t.id AND (t.is_lead_source OR $3 IS NULL) RETURNING 1 \
-         ) SELECT EXISTS (SELECT FROM target) AS installed, EXISTS (SELECT FROM done) AS done",
-    )
-    .bind(account.get())
-    .bind(code.as_str())
-    .bind(pipeline)
-    .fetch_one(&mut *transaction)
-    .await?;
+           UPDATE installs i SET pipeline_id = $8, updated_at = now() FROM target t \
+           WHERE i.account_id = $6 AND i.widget_id = t.id AND (t.is_lead_source OR $8 IS NULL) RETURNING i.account_id \
+         ), audit_change AS (SELECT account_id, ",
+        by!("$1", "$2", "$3", "$4", "$5"),
+        ", $9::text AS action, $10::text AS subject, $11::text::json AS details FROM done), ",
+        append!(),
+        " SELECT EXISTS (SELECT FROM target) AS installed, EXISTS (SELECT FROM done) AS done"
+    ));
+    let query = bind(query, actor).bind(account.get()).bind(code.as_str()).bind(pipeline);
+    let query = query.bind(change.action().as_str()).bind(change.subject()).bind(change.details());
+    let row = query.fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(match (row.try_get("installed")?, row.try_get("done")?) {
         (_, true) => LeadSource::Set,

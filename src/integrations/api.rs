@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::changes::{Changes, NewIntegration};
 use super::secrets;
 use super::store::{self, Integration, Place};
+use crate::audit::Actor;
 use crate::catalogue::Owner;
 use crate::http::caller::Publisher;
 use crate::http::hal;
@@ -135,7 +136,8 @@ pub(crate) async fn create(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
     let (shared, owner) = (&call.shared, owner(&call));
     let client = new.client_uuid.unwrap_or_else(|| shared.ids.next());
     let secret = shared.secrets.next()?;
-    if let Some(made) = secrets::create((&shared.pool, &shared.sealing), owner, client, &new, &secret).await? {
+    let ground = (&shared.pool, &shared.sealing);
+    if let Some(made) = secrets::create(ground, owner, client, &new, &secret, &Actor::of(&call)).await? {
         return hal::json(HttpResponse::Created(), &SecretBody { integration: made.into(), secret });
     }
     Err(Problem::Conflict(match store::find(&shared.pool, owner, client).await? {
@@ -195,7 +197,7 @@ pub(crate) async fn show(call: Call<Publisher, NoBody>) -> Result<HttpResponse, 
 )]
 pub(crate) async fn change(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let changes = checked(&call, Changes::check(call.body.document.as_ref())).await?;
-    let found = store::change(&call.shared.pool, owner(&call), client(&call)?, &changes).await?;
+    let found = store::change(&call.shared.pool, owner(&call), client(&call)?, &changes, &Actor::of(&call)).await?;
     hal::json(HttpResponse::Ok(), &IntegrationBody::from(found.ok_or(Problem::NoIntegration)?))
 }
 
@@ -213,9 +215,10 @@ pub(crate) async fn change(call: Call<Publisher, Json<Usual>>) -> Result<HttpRes
 )]
 pub(crate) async fn rotate(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let keep = checked(&call, members::keep_old_seconds(call.body.document.as_ref())).await?;
-    let shared = &call.shared;
+    let (shared, owner, actor) = (&call.shared, owner(&call), Actor::of(&call));
     let secret = shared.secrets.next()?;
-    let rotated = secrets::rotate((&shared.pool, &shared.sealing), owner(&call), client(&call)?, &secret, keep).await?;
+    let ground = (&shared.pool, &shared.sealing);
+    let rotated = secrets::rotate(ground, owner, client(&call)?, &secret, keep, &actor).await?;
     let integration = IntegrationBody::from(rotated.ok_or(Problem::NoIntegration)?);
     hal::json(HttpResponse::Created(), &SecretBody { integration, secret })
 }

@@ -41,6 +41,14 @@ impl NewIntegration {
     }
 }
 
+impl NewIntegration {
+    /// The members that were given, by their names.
+    #[must_use]
+    pub fn members(&self) -> Vec<&'static str> {
+        named([true, self.redirect_uri.is_some(), self.disable_hook.is_some()])
+    }
+}
+
 /// What is to change; what is `None` stays.
 #[derive(Debug)]
 pub struct Changes {
@@ -66,6 +74,19 @@ impl Changes {
         let disable_hook = members.nullable("disable_hook", address);
         members.finish(Some(Self { name, redirect_uri, disable_hook }))
     }
+}
+
+impl Changes {
+    /// The members that were given, by their names.
+    #[must_use]
+    pub fn members(&self) -> Vec<&'static str> {
+        named([self.name.is_some(), self.redirect_uri.is_some(), self.disable_hook.is_some()])
+    }
+}
+
+fn named(given: [bool; 3]) -> Vec<&'static str> {
+    let names = ["name", "redirect_uri", "disable_hook"];
+    names.into_iter().zip(given).filter_map(|(name, given)| given.then_some(name)).collect()
 }
 
 fn address(value: &RawValue) -> Result<String, Violation> {

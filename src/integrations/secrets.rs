@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::ValidSecrets;
 use super::changes::NewIntegration;
 use super::store::{self, Integration, StoredSecrets};
+use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
 use crate::catalogue::Owner;
 use crate::database::{Failure, Pool};
@@ -30,10 +31,11 @@ pub async fn create(
     client: Uuid,
     new: &NewIntegration,
     secret: &SecretString,
+    actor: &Actor,
 ) -> Result<Option<Integration>, Fault> {
     let key = sealing.newest(owner.account).await?;
     let sealed = seal(sealing, &key, client, NEWEST, secret)?;
-    Ok(store::create(pool, owner, client, new, sealed.bytes()).await?)
+    Ok(store::create(pool, owner, client, new, sealed.bytes(), actor).await?)
 }
 
 /// Gives one of the owner's integrations a new secret and keeps the one before valid for some seconds; `None` when the owner has none
@@ -48,6 +50,7 @@ pub async fn rotate(
     client: Uuid,
     secret: &SecretString,
     keep_old_seconds: i64,
+    actor: &Actor,
 ) -> Result<Option<Integration>, Fault> {
     // Who owns no such integration leaves nothing behind, not even a key.
     if store::find(pool, owner, client).await?.is_none() {
@@ -65,6 +68,8 @@ pub async fn rotate(
     };
     let old = old.as_ref().map(Sealed::bytes);
     let rotated = store::rotate(&mut transaction, client, sealed.bytes(), old, keep_old_seconds).await?;
+    let change = Change::IntegrationSecretReplaced { client, keep_old_seconds };
+    audit::record(&mut transaction, owner.account, actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(Some(rotated))
 }

@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::changes::{Changes, NewIntegration};
+use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
 use crate::catalogue::Owner;
-use crate::database::{Connection, Failure, Pool};
+use crate::database::{Connection, Failure, Pool, Transaction};
 
 /// An integration as its owner sees it.
 #[derive(Debug)]
@@ -84,6 +85,20 @@ fn stored_secrets(row: &PgRow) -> Result<StoredSecrets, Failure> {
     })
 }
 
+/// Ends a change of an integration; there was none when there is no row.
+async fn finish(
+    mut transaction: Transaction,
+    owner: Owner,
+    actor: &Actor,
+    change: &Change<'_>,
+    row: Option<PgRow>,
+) -> Result<Option<Integration>, Failure> {
+    let Some(row) = row else { return Ok(None) };
+    audit::record(&mut transaction, owner.account, actor, change).await?;
+    transaction.commit().await?;
+    integration(&row).map(Some)
+}
+
 /// Writes a new integration; `None` when its client id is taken.
 ///
 /// # Errors
@@ -95,6 +110,7 @@ pub async fn create(
     client: Uuid,
     new: &NewIntegration,
     secret: &[u8],
+    actor: &Actor,
 ) -> Result<Option<Integration>, Failure> {
     let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
@@ -113,8 +129,8 @@ pub async fn create(
     .bind(secret)
     .fetch_optional(&mut *transaction)
     .await?;
-    transaction.commit().await?;
-    row.as_ref().map(integration).transpose()
+    let change = Change::IntegrationCreated { client, members: new.members() };
+    finish(transaction, owner, actor, &change, row).await
 }
 
 /// The owner's integrations, the latest made first, at most `count`; after that place.
@@ -169,6 +185,7 @@ pub async fn change(
     owner: Owner,
     client: Uuid,
     changes: &Changes,
+    actor: &Actor,
 ) -> Result<Option<Integration>, Failure> {
     let mut transaction = pool.begin_for(owner.account).await?;
     let row = sqlx::query(concat!(
@@ -188,8 +205,8 @@ pub async fn change(
     .bind(changes.disable_hook.as_ref().and_then(Option::as_ref))
     .fetch_optional(&mut *transaction)
     .await?;
-    transaction.commit().await?;
-    row.as_ref().map(integration).transpose()
+    let change = Change::IntegrationChanged { client, members: changes.members() };
+    finish(transaction, owner, actor, &change, row).await
 }
 
 /// The secrets of one of the owner's integrations; nobody else changes them until the transaction ends. `None` when the owner has none of

@@ -45,6 +45,8 @@ pub struct Metrics {
     // When the last sample was taken. Held while one is written or told, so that none is told half.
     sampled_at: Mutex<Option<Instant>>,
     started: Instant,
+    revocations_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    keys_behind: Gauge,
 }
 
 impl fmt::Debug for Metrics {
@@ -67,6 +69,8 @@ impl Default for Metrics {
             sample_age: Gauge::default(),
             sampled_at: Mutex::new(None),
             started: Instant::now(),
+            revocations_age: Gauge::default(),
+            keys_behind: Gauge::default(),
             registry: Registry::default(),
         };
         let info = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -97,6 +101,17 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.sample_age.clone(),
         );
+        registry.register_with_unit(
+            "revocations_age",
+            "Since the database was last asked which tokens are revoked",
+            Unit::Seconds,
+            metrics.revocations_age.clone(),
+        );
+        registry.register(
+            "token_keys_behind",
+            "1 while the files of keys cannot be used, so that older keys are in force",
+            metrics.keys_behind.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -126,6 +141,12 @@ impl Metrics {
         // The two were read one after the other.
         self.connections.get_or_create(&ConnectionLabels { state: "in_use" }).set((i64::from(open) - idle).max(0));
         self.most_connections.set(i64::from(most));
+    }
+
+    /// Notes how old what is known of revoked tokens is, and whether older keys than those of the files are in force.
+    pub fn tokens(&self, revocations_age: Duration, keys_behind: bool) {
+        self.revocations_age.set(revocations_age.as_secs_f64());
+        self.keys_behind.set(i64::from(keys_behind));
     }
 
     /// Takes the place of the sample before.

@@ -29,6 +29,7 @@ pub(crate) async fn show(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Pro
     }
     let (pool, metrics) = (&call.shared.pool, &call.shared.metrics);
     metrics.connections(pool.size(), pool.num_idle(), call.shared.config.database_connections);
+    metrics.tokens(call.shared.revocations.age(), call.shared.keyring.is_behind());
     let text = metrics.text().map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         Problem::Internal

@@ -141,12 +141,30 @@ impl Client {
         body: Vec<u8>,
         time: Duration,
     ) -> Result<Answer, CallError> {
-        // A literal address is never looked up, so the guard does not see it.
-        target.judge(self.policy)?;
         let mut request = self.http.post(target.url().clone()).body(body);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
+        self.send(target, request, time).await
+    }
+
+    /// Reads what is at an address. `time` is for everything, as in [`Client::post`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer.
+    pub async fn get(&self, target: &Target, time: Duration) -> Result<Answer, CallError> {
+        self.send(target, self.http.get(target.url().clone()), time).await
+    }
+
+    async fn send(
+        &self,
+        target: &Target,
+        request: reqwest::RequestBuilder,
+        time: Duration,
+    ) -> Result<Answer, CallError> {
+        // A literal address is never looked up, so the guard does not see it.
+        target.judge(self.policy)?;
         let exchange = async move { tokio::time::timeout(time, exchange(request)).await };
         let Some(mut running) = self.threads.spawn(exchange) else {
             return Err(CallError::Unreachable("the service is stopping".to_owned()));

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::audit::{self, Actor, Chain, Change};
 use crate::auth::AccountId;
 use crate::background::Stop;
-use crate::database::Pool;
+use crate::database::{Connection, Failure, Pool};
 use crate::delivery::secret;
 use crate::sealing::rotation::{self, Rotation, RotationError};
-use crate::sealing::{Fault, Sealing, store as keys};
+use crate::sealing::{Fault, KeyId, Sealing, Source, store as keys};
 use crate::{installs, integrations};
 
 /// Rows that are looked for at a time.
@@ -71,7 +72,8 @@ async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<us
 ///
 /// When there is no key to turn to, a value does not open, or the database fails. What was done stays done, and who comes next goes on.
 pub async fn rotate(pool: &Pool, sealing: &Sealing, reencrypt: bool) -> Result<Rotated, RotationError> {
-    let rotation = rotation::begin(pool, sealing, reencrypt).await?;
+    let note = async |connection: &mut Connection, key: &KeyId| note(connection, &rotated(key)).await;
+    let rotation = rotation::begin(pool, sealing, reencrypt, note).await?;
     let rewrapped = rotation::rewrap(pool, sealing, &rotation).await?;
     let mut accounts = 0;
     if rotation.reencrypts {
@@ -84,6 +86,28 @@ pub async fn rotate(pool: &Pool, sealing: &Sealing, reencrypt: bool) -> Result<R
     }
     rotation::finish(pool, &rotation).await?;
     Ok(Rotated { rotation, rewrapped, accounts })
+}
+
+/// Gives up a key that nothing needs.
+///
+/// # Errors
+///
+/// As [`rotation::remove`].
+pub async fn remove(pool: &Pool, source: &Source, id: &KeyId) -> Result<(), RotationError> {
+    let removed = Change::KeyRemoved { ring: RING, key: id.as_str() };
+    rotation::remove(pool, source, id, async |connection, _| note(connection, &removed).await).await
+}
+
+/// The ring of keys, as the audit log names it.
+const RING: &str = "encryption";
+
+fn rotated(key: &KeyId) -> Change<'_> {
+    Change::KeyRotated { ring: RING, key: key.as_str() }
+}
+
+/// Only the command line changes keys.
+async fn note(connection: &mut Connection, change: &Change<'_>) -> Result<(), Failure> {
+    audit::record(connection, Chain::Registry, &Actor::command_line(), change).await
 }
 
 /// What a rotation has done.

@@ -220,6 +220,12 @@ impl Sealing {
         self.kept(Wanted::Newest(account)).is_some()
     }
 
+    /// Whether these keys are at hand, so that opening what they sealed needs no connection.
+    #[must_use]
+    pub fn has(&self, keys: &[(AccountId, i32)]) -> bool {
+        keys.iter().all(|(account, id)| self.kept(Wanted::Numbered(*account, *id)).is_some())
+    }
+
     /// The key that seals the account's values now; made when the account has none.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::store::{self, Known};
 use super::{Fault, KeyId, RingError, Sealing, Source};
 use crate::auth::AccountId;
-use crate::database::{Failure, Pool};
+use crate::database::{Connection, Failure, Pool};
 
 /// Accounts that are looked for at a time.
 const BATCH: i64 = 200;
@@ -89,13 +89,18 @@ impl From<RingError> for RotationError {
 }
 
 /// Goes on with the rotation that has not come to its end; else begins one: turns to the last key of the ring, or makes one where the
-/// program makes keys by itself.
+/// program makes keys by itself. One that is begun is noted in the transaction that begins it.
 ///
 /// # Errors
 ///
 /// When there is no key to turn to, or the database fails.
-pub async fn begin(pool: &Pool, sealing: &Sealing, reencrypts: bool) -> Result<Rotation, RotationError> {
-    let mut transaction = pool.begin_catalogue().await?;
+pub async fn begin(
+    pool: &Pool,
+    sealing: &Sealing,
+    reencrypts: bool,
+    note: impl AsyncFnOnce(&mut Connection, &KeyId) -> Result<(), Failure>,
+) -> Result<Rotation, RotationError> {
+    let mut transaction = pool.begin_across_accounts().await?;
     store::lock_keys(&mut transaction).await?;
     let known = store::known_keys(&mut transaction).await?;
     let unfinished = known.last().filter(|active| !active.is_finished);
@@ -108,6 +113,7 @@ pub async fn begin(pool: &Pool, sealing: &Sealing, reencrypts: bool) -> Result<R
         None => {
             let next = next_key(sealing, &known)?;
             store::activate(&mut transaction, &next, reencrypts, false).await?;
+            note(&mut transaction, &next).await?;
             next
         }
     };
@@ -215,12 +221,17 @@ pub async fn list(pool: &Pool, source: &Source) -> Result<Vec<Listed>, RotationE
     Ok(listed)
 }
 
-/// Gives up a key that nothing needs: the database forgets it, and its file goes.
+/// Gives up a key that nothing needs: the database forgets it and notes that in one transaction, and its file goes.
 ///
 /// # Errors
 ///
 /// When it is still needed, or nobody knows it; when the database fails or the file cannot be removed.
-pub async fn remove(pool: &Pool, source: &Source, id: &KeyId) -> Result<(), RotationError> {
+pub async fn remove(
+    pool: &Pool,
+    source: &Source,
+    id: &KeyId,
+    note: impl AsyncFnOnce(&mut Connection, &KeyId) -> Result<(), Failure>,
+) -> Result<(), RotationError> {
     let mut transaction = pool.begin_across_accounts().await?;
     // So that nobody wraps a data key with it meanwhile.
     store::lock_keys(&mut transaction).await?;
@@ -236,6 +247,7 @@ pub async fn remove(pool: &Pool, source: &Source, id: &KeyId) -> Result<(), Rota
         return Err(RotationError::Needed { id: id.clone(), data_keys });
     }
     store::forget(&mut transaction, id).await?;
+    note(&mut transaction, id).await?;
     transaction.commit().await.map_err(Failure::from)?;
     source.remove(id)?;
     Ok(())

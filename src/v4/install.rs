@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 
 use super::model::{View, WidgetModel};
 use crate::archive::WidgetCode;
+use crate::audit::Actor;
 use crate::config::Limits;
 use crate::database::Failure;
 use crate::http::caller::Admin;
@@ -42,14 +43,18 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
     let (id, sealing) = (sighting.widget.id, &shared.sealing);
-    if settings.has_secrets() && !sealing.is_ready_for(caller.account) {
-        // The key comes over a connection of its own, and nobody holds one while waiting for another.
+    let before = sighting.install.as_ref().and_then(|install| install.settings.as_ref());
+    if !sealed::are_keys_ready(sealing, caller.account, &settings, before) {
+        // Keys come over a connection of their own, and nobody holds one while waiting for another.
         drop(transaction);
-        sealing.newest(caller.account).await?;
+        sealed::make_keys_ready(sealing, caller.account, &settings, before).await?;
         transaction = shared.pool.begin_for(caller.account).await?;
     }
     let sealed = sealed::seal(sealing, caller.account, id, &settings).await?;
-    let pipeline_id = store::install(&mut transaction, caller, id, &sealed).await?.ok_or(Problem::NoWidget)?;
+    let before = sealed::settings_before(sealing, caller.account, id, before).await?;
+    let (actor, change) = (Actor::of(&call), settings.change(&code, before.as_ref()));
+    let installed = store::install(&mut transaction, caller, id, &sealed, (&actor, &change)).await?;
+    let pipeline_id = installed.ok_or(Problem::NoWidget)?;
     transaction.commit().await.map_err(Failure::from)?;
     sighting.install = Some(Install { pipeline_id, settings: None });
     hal::ok(&View::of(&call).model(&sighting, Some(&settings)))

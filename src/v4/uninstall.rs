@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 
 use crate::archive::WidgetCode;
+use crate::audit::Actor;
 use crate::http::caller::Admin;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
@@ -19,7 +20,7 @@ use crate::installs::store;
 )]
 pub(crate) async fn uninstall(call: Call<Admin, NoBody>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    if store::uninstall(&call.shared.pool, call.who.0.account, &code).await? {
+    if store::uninstall(&call.shared.pool, call.who.0.account, &code, &Actor::of(&call)).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::NoWidget)

@@ -5,8 +5,9 @@ use super::table::check;
 use crate::support::{Raw, TestApp, test};
 
 /// Addresses, and what they take.
-const ADDRESSES: [(&str, &str); 23] = [
+const ADDRESSES: [(&str, &str); 27] = [
     ("/api/v4/widgets", "GET, HEAD, OPTIONS"),
+    ("/registry/v1/audit", "GET, HEAD, OPTIONS"),
     ("/api/v4/widgets/every", "GET, POST, DELETE, HEAD, OPTIONS"),
     ("/api/v4/salesbot/77/continue/1", "POST, OPTIONS"),
     ("/registry/v1/widgets", "GET, POST, HEAD, OPTIONS"),
@@ -26,6 +27,9 @@ const ADDRESSES: [(&str, &str); 23] = [
     ("/registry/v1/integrations/1/secrets", "POST, OPTIONS"),
     ("/registry/v1/salesbot/77/continuations", "POST, OPTIONS"),
     ("/registry/v1/continuations/1", "GET, HEAD, OPTIONS"),
+    ("/registry/v1/revocations", "POST, GET, HEAD, OPTIONS"),
+    ("/oauth2/access_token", "POST, OPTIONS"),
+    ("/.well-known/jwks.json", "GET, HEAD, OPTIONS"),
     ("/registry/v1/health/live", "GET, HEAD, OPTIONS"),
     ("/registry/v1/health/ready", "GET, HEAD, OPTIONS"),
     ("/registry/v1/openapi.json", "GET, HEAD, OPTIONS"),

@@ -50,6 +50,7 @@ fn head_is_get_without_a_body() {
             ("/registry/v1/widgets/w/versions/9", &token, 404),
             ("/widgets/w/1.0.0/script.js", "", 200),
             ("/widgets/w/1.0.0/none.js", "", 404),
+            ("/.well-known/jwks.json", "", 200),
             ("/registry/v1/health/live", "", 200),
             ("/registry/v1/health/ready", "", 200),
             ("/registry/v1/openapi.json", "", 200),

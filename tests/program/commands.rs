@@ -23,6 +23,7 @@ fn help_names_every_command_and_what_it_does() {
     let commands = [
         "serve",
         "token",
+        "keys",
         "validate",
         "publish",
         "list",
@@ -31,6 +32,7 @@ fn help_names_every_command_and_what_it_does() {
         "installs",
         "bot",
         "keys",
+        "audit",
         "migrate",
         "healthcheck",
         "openapi",

@@ -2,6 +2,7 @@
 
 mod bot;
 mod commands;
+mod keys;
 mod remote;
 mod serve;
 pub(crate) mod server;

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use nix::sys::signal::{Signal, kill};
@@ -37,6 +38,7 @@ pub struct Server {
     pub rest: BufReader<std::process::ChildStdout>,
     /// Made once: it reads the certificates of the system.
     http: reqwest::Client,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Server {
@@ -49,20 +51,29 @@ impl Server {
     pub fn run(mut command: Command, data_dir: &Path, arguments: &[&str]) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = child.stderr.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let text = log.clone();
         // The log is read all the time, so that the server never waits for us.
-        let log = thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = log.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+        let reader = thread::spawn(move || {
+            let mut part = [0; 8_192];
+            while let Ok(count @ 1..) = stderr.read(&mut part) {
+                text.lock().unwrap().extend_from_slice(&part[..count]);
+            }
         });
         let mut rest = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         rest.read_line(&mut line).unwrap();
-        match line.trim_end().strip_prefix("listening on ") {
-            Some(url) => Self { url: url.to_owned(), child, rest, http: reqwest::Client::new() },
-            None => panic!("printed {line:?} and logged:\n{}", log.join().unwrap()),
-        }
+        let Some(url) = line.trim_end().strip_prefix("listening on ") else {
+            reader.join().unwrap();
+            panic!("printed {line:?} and logged:\n{}", String::from_utf8_lossy(&log.lock().unwrap()))
+        };
+        Self { url: url.to_owned(), child, rest, http: reqwest::Client::new(), log }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -77,7 +88,12 @@ impl Server {
     pub fn caller(&self, data_dir: &Path, claims: &Claims) -> Client {
         let key = SigningKey::load(&data_dir.join("keys/signing.pem")).unwrap();
         let token = claims.sign(&key, Clock::system().now());
-        Client::new(self.http.clone(), self.url.clone(), Some(token))
+        self.with_token(&token)
+    }
+
+    /// A caller with this token.
+    pub fn with_token(&self, token: &str) -> Client {
+        Client::new(self.http.clone(), self.url.clone(), Some(token.to_owned()))
     }
 }
 

@@ -90,10 +90,18 @@ fn ten_rotations_under_traffic_change_no_value() {
         let listed = rotation::list(&app.service, source).await.unwrap();
         assert_eq!(listed.len(), 11);
         for key in listed {
-            let removed = rotation::remove(&app.service, source, &key.id).await;
+            let removed = resealing::remove(&app.service, source, &key.id).await;
             assert_eq!(removed.is_ok(), !key.is_active, "{key:?}");
         }
         assert_eq!(source.load().unwrap().ids().count(), 1);
+        // Each of that is told in the registry's own log.
+        let told: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT action, count(DISTINCT subject) FROM audit_entries WHERE account_id = 0 AND acted_as = 'cli' GROUP BY 1 ORDER BY 1",
+        )
+        .fetch_all(&app.pool)
+        .await
+        .unwrap();
+        assert_eq!(told, [("key.removed".to_owned(), 10), ("key.rotated".to_owned(), 10)]);
         let fresh = command(app, source).await;
         for account in 1..=6 {
             let id = widget_registry::auth::AccountId::new(account).unwrap();
@@ -163,22 +171,23 @@ fn a_key_that_is_needed_is_not_given_up() {
         publish(app, "one").await;
         assert_eq!(install(&admin(app, 1), "one", "old").await.status, 200);
         let first = source.load().unwrap().last().unwrap().id.clone();
-        let refused = rotation::remove(&app.service, source, &first).await.unwrap_err();
+        let refused = resealing::remove(&app.service, source, &first).await.unwrap_err();
         assert!(matches!(refused, RotationError::Active(_)), "{refused}");
         // There is no other key to turn to.
         let refused = rotate(app, source, false).await.unwrap_err();
         assert!(matches!(refused, RotationError::NoNewKey { .. }), "{refused}");
         source.add(&Secrets::random()).unwrap();
-        let rotation = rotation::begin(&app.service, &command(app, source).await, false).await.unwrap();
-        let refused = rotation::remove(&app.service, source, &first).await.unwrap_err();
+        let rotation =
+            rotation::begin(&app.service, &command(app, source).await, false, async |_, _| Ok(())).await.unwrap();
+        let refused = resealing::remove(&app.service, source, &first).await.unwrap_err();
         assert!(matches!(refused, RotationError::Needed { data_keys: 1, .. }), "{refused}");
         // The database itself holds it.
         let forgotten = sqlx::query("DELETE FROM encryption_keys WHERE id = $1").bind(first.as_str());
         assert!(forgotten.execute(&app.pool).await.unwrap_err().to_string().contains("data_keys_kek_fkey"));
         assert!(rotate(app, source, false).await.unwrap().rotation.key == rotation.key);
-        rotation::remove(&app.service, source, &first).await.unwrap();
+        resealing::remove(&app.service, source, &first).await.unwrap();
         let unknown: KeyId = "0123456789abcdef".parse().unwrap();
-        let refused = rotation::remove(&app.service, source, &unknown).await.unwrap_err();
+        let refused = resealing::remove(&app.service, source, &unknown).await.unwrap_err();
         assert!(matches!(refused, RotationError::Unknown(_)), "{refused}");
         assert_eq!(read(&admin(app, 1), "one").await, settings("old"));
     });

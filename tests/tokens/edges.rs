@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use widget_registry::auth::{self, Refusal, Verifier};
+use widget_registry::auth::{self, Refusal, Revocations, Verifier};
 use widget_registry::sources::Clock;
 
 use super::Signer;
@@ -12,7 +12,7 @@ use crate::support::{Claims, TestApp, test};
 fn verdict(app: &TestApp, name: &str, value: &Value) -> Option<Refusal> {
     const NOW: i64 = 1_800_000_000;
     let signer = Signer::of(app);
-    let verifier = Verifier::new("widget-registry".to_owned(), app.key.verification_key(), &[]).unwrap();
+    let verifier = Verifier::new("widget-registry".to_owned(), vec![app.key.verification_key()], &[]).unwrap();
     let value = value.as_f64().map_or_else(
         || value.clone(),
         |seconds| {
@@ -21,7 +21,7 @@ fn verdict(app: &TestApp, name: &str, value: &Value) -> Option<Refusal> {
     );
     let token = signer.token(app).claim("iat", json!(NOW)).claim("exp", json!(NOW + 3_600)).claim(name, value);
     let clock = Clock::new(|| OffsetDateTime::from_unix_timestamp(NOW).unwrap());
-    auth::check(&token.sign(), &verifier, &clock).err()
+    auth::check(&token.sign(), &verifier, &Revocations::default(), &clock).err()
 }
 
 #[test]
@@ -37,6 +37,8 @@ fn seconds() {
             ("exp", json!(-30.5), Some(Refusal::Expired)),
             ("exp", json!(-31), Some(Refusal::Expired)),
             ("exp", json!(-1_800_000_000), Some(Refusal::Expired)),
+            ("exp", json!(366 * 86_400 + 30), None),
+            ("exp", json!(366 * 86_400 + 31), Some(Refusal::LivesTooLong)),
             ("nbf", json!(-3_600), None),
             ("nbf", json!(0), None),
             ("nbf", json!(29.5), None),

@@ -1,12 +1,17 @@
 //! Tokens: which keys may have signed them, what they must claim, and that every refusal looks the same.
 
 mod claims;
+mod doors;
 mod edges;
 mod forged;
 mod forms;
+mod issuer;
 mod keys;
+mod reload;
+mod remote;
 mod signers;
 mod start;
 mod table;
 
-use signers::{Kind, Signer, Token, base64, jwks};
+pub use signers::Signer;
+use signers::{Kind, Token, base64, jwks};

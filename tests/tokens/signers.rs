@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 };
 use aws_lc_rs::{hmac, rsa};
 use serde_json::{Value, json};
+use widget_registry::auth::SigningKey;
 
 use crate::support::{Claims, TestApp};
 
@@ -46,9 +47,14 @@ impl Signer {
 
     /// The key with which the service signs its own tokens.
     pub fn of(app: &TestApp) -> Self {
-        let text = std::fs::read(app.data_dir.path().join("keys/signing.pem")).unwrap();
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pem::parse(text).unwrap().contents()).unwrap();
-        Self { kid: app.key.verification_key().kid, kind: Kind::EdDsa(pair) }
+        Self::in_file(&app.data_dir.path().join("keys/signing.pem"))
+    }
+
+    /// The signing key in a file.
+    pub fn in_file(path: &Path) -> Self {
+        let pair =
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(pem::parse(std::fs::read(path).unwrap()).unwrap().contents());
+        Self { kid: SigningKey::load(path).unwrap().kid().to_owned(), kind: Kind::EdDsa(pair.unwrap()) }
     }
 
     pub fn algorithm(&self) -> &'static str {

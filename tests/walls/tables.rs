@@ -6,6 +6,9 @@ use widget_registry::auth::AccountId;
 use super::{FORBIDDEN, as_service, execute, seen, tenant_tables};
 use crate::support::{TestApp, test};
 
+/// Tables that the service adds rows to, and can neither change nor remove any of.
+const APPEND_ONLY: [&str; 1] = ["audit_entries"];
+
 fn account(number: i64) -> AccountId {
     AccountId::new(number).unwrap()
 }
@@ -51,13 +54,19 @@ fn every_tenant_table_has_its_walls() {
             .await
             .unwrap();
             let policy = |name: &str, qual: &str| (name.to_owned(), true, "ALL".to_owned(), qual.to_owned(), None);
-            let expected = [
+            let never = |name: &str, command: &str| {
+                (name.to_owned(), false, command.to_owned(), "false".to_owned(), None::<String>)
+            };
+            let mut expected = vec![
                 policy(
                     "of_account",
                     "(account_id = (NULLIF(current_setting('widget_registry.account_id'::text, true), ''::text))::bigint)",
                 ),
                 policy("of_all_accounts", "(current_setting('widget_registry.all_accounts'::text, true) = 'on'::text)"),
             ];
+            if APPEND_ONLY.contains(&table.as_str()) {
+                expected.splice(0..0, [never("never_changed", "UPDATE"), never("never_removed", "DELETE")]);
+            }
             assert_eq!(policies, expected, "{table}");
         }
     });
@@ -91,7 +100,7 @@ fn without_an_account_there_is_nothing() {
 #[test]
 fn an_account_sees_and_changes_its_own_and_nothing_else() {
     test(async |app| {
-        for table in each_bare_table(app).await {
+        for table in each_bare_table(app).await.into_iter().filter(|table| !APPEND_ONLY.contains(&table.as_str())) {
             let mut transaction = app.service.begin_for(account(1)).await.unwrap();
             assert_eq!(seen(&mut transaction, &table).await, [1], "{table}");
             for statement in [
@@ -118,6 +127,30 @@ fn an_account_sees_and_changes_its_own_and_nothing_else() {
             assert_eq!(execute(&mut transaction, format!("DELETE FROM {table}")).await, Ok(2), "{table}");
             transaction.commit().await.unwrap();
             assert_eq!(seen(&mut app.pool.acquire().await.unwrap(), &table).await, [2], "{table}");
+        }
+    });
+}
+
+#[test]
+fn what_is_only_added_to_is_neither_changed_nor_removed() {
+    test(async |app| {
+        for table in APPEND_ONLY {
+            bare(app, table).await;
+            for mut transaction in
+                [app.service.begin_for(account(1)).await.unwrap(), app.service.begin_across_accounts().await.unwrap()]
+            {
+                for statement in
+                    ["UPDATE {} SET account_id = account_id", "DELETE FROM {}", "SELECT FROM {} FOR UPDATE"]
+                {
+                    assert_eq!(execute(&mut transaction, statement.replace("{}", table)).await, Ok(0), "{statement}");
+                }
+                let own = format!("INSERT INTO {table} (account_id) VALUES (1)");
+                assert_eq!(execute(&mut transaction, own).await, Ok(1));
+            }
+            let mut transaction = app.service.begin_for(account(1)).await.unwrap();
+            assert_eq!(seen(&mut transaction, table).await, [1]);
+            let others = format!("INSERT INTO {table} (account_id) VALUES (2)");
+            assert_eq!(execute(&mut transaction, others).await, Err(FORBIDDEN.to_owned()));
         }
     });
 }

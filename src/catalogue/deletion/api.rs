@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 
 use super::{By, DeletionError, delete};
 use crate::archive::WidgetCode;
+use crate::audit::Actor;
 use crate::auth::Scope;
 use crate::catalogue::api::owner;
 use crate::http::caller::{Publisher, scope};
@@ -34,7 +35,11 @@ pub(crate) async fn remove(call: Call<Publisher, NoBody>) -> Result<HttpResponse
         Some(_) => return Err(Problem::Malformed("The parameter `force` must be true or false".to_owned())),
     };
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    delete(&call.shared.pool, &code, by).await?;
+    let actor = match by {
+        By::Owner(_) => Actor::of(&call),
+        By::Operator => Actor::of(&call).as_operator(),
+    };
+    delete(&call.shared.pool, &code, by, &actor).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -7,6 +7,7 @@ use super::listing;
 use super::visibility::{self, store as sight};
 use super::widget::{Owner, WidgetId};
 use crate::archive::WidgetCode;
+use crate::audit::{self, Actor, Change};
 use crate::blobs;
 use crate::database::{Connection, Failure, Pool};
 use crate::digest::Sha256;
@@ -45,7 +46,7 @@ pub enum DeletionError {
 /// # Errors
 ///
 /// Why nothing was deleted.
-pub async fn delete(pool: &Pool, code: &WidgetCode, by: By) -> Result<(), DeletionError> {
+pub async fn delete(pool: &Pool, code: &WidgetCode, by: By, actor: &Actor) -> Result<(), DeletionError> {
     let mut transaction = pool.begin_across_accounts().await?;
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.ok_or(DeletionError::NotOwner)?;
@@ -57,9 +58,16 @@ pub async fn delete(pool: &Pool, code: &WidgetCode, by: By) -> Result<(), Deleti
                 return Err(DeletionError::Installed(accounts));
             }
         }
-        By::Operator => store::remove_installs(&mut transaction, widget.id).await?,
+        By::Operator => {}
     }
     empty(&mut transaction, widget.id).await?;
+    let forced = matches!(by, By::Operator);
+    let change = Change::WidgetDeleted { widget: code.as_str(), forced };
+    if forced {
+        // Last: the audit logs of all these accounts are held from here to the end.
+        store::remove_installs(&mut transaction, widget.id, code, actor).await?;
+    }
+    audit::record(&mut transaction, widget.owner.account, actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(())
 }

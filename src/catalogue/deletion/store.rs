@@ -1,23 +1,36 @@
 //! The SQL of deletion, a function per statement. Installs and votes are removed in every account, so no account is named.
 
+use crate::archive::WidgetCode;
+use crate::audit::store::{append, bind, by};
+use crate::audit::{Actor, Change};
 use crate::blobs::store::digests;
 use crate::catalogue::widget::WidgetId;
 use crate::database::{Connection, Failure};
 use crate::digest::Sha256;
 
-/// Removes a widget from every account, and has that counted.
+/// Removes a widget from every account, has that counted, and tells every account so in its audit log, in the order of accounts.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn remove_installs(connection: &mut Connection, widget: WidgetId) -> Result<(), Failure> {
-    sqlx::query(
-        "WITH removed AS (DELETE FROM installs WHERE widget_id = $1 RETURNING account_id, widget_id) \
-         INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM removed",
-    )
-    .bind(widget.0)
-    .execute(connection)
-    .await?;
+pub async fn remove_installs(
+    connection: &mut Connection,
+    widget: WidgetId,
+    code: &WidgetCode,
+    actor: &Actor,
+) -> Result<(), Failure> {
+    let change = Change::WidgetUninstalled { widget: code.as_str(), forced: true };
+    let query = sqlx::query(concat!(
+        "WITH removed AS (DELETE FROM installs WHERE widget_id = $6 RETURNING account_id, widget_id), counted AS ( \
+           INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM removed \
+         ), audit_change AS (SELECT account_id, ",
+        by!("$1", "$2", "$3", "$4", "$5"),
+        ", $7::text AS action, $8::text AS subject, $9::text::json AS details FROM removed), ",
+        append!(),
+        " SELECT 1"
+    ));
+    let query = bind(query, actor).bind(widget.0).bind(change.action().as_str());
+    query.bind(change.subject()).bind(change.details()).execute(connection).await?;
     Ok(())
 }
 

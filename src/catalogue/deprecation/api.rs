@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{Advice, Deprecation, DeprecationError, deprecate};
 use crate::archive::WidgetCode;
+use crate::audit::Actor;
 use crate::catalogue::api::{checked, owner};
 use crate::http::caller::Publisher;
 use crate::http::hal;
@@ -65,7 +66,7 @@ impl From<Deprecation> for DeprecationBody {
 pub(crate) async fn set(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let advice = checked(&call, &code, advice(call.body.document.as_ref()).map_err(Problem::Invalid)).await?;
-    let deprecation = deprecate(&call.shared.pool, &code, owner(&call.who), Some(&advice)).await?;
+    let deprecation = deprecate(&call.shared.pool, &code, owner(&call.who), Some(&advice), &Actor::of(&call)).await?;
     hal::json(HttpResponse::Ok(), &deprecation.map(DeprecationBody::from))
 }
 
@@ -80,7 +81,7 @@ pub(crate) async fn set(call: Call<Publisher, Json<Usual>>) -> Result<HttpRespon
 )]
 pub(crate) async fn clear(call: Call<Publisher, NoBody>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    deprecate(&call.shared.pool, &code, owner(&call.who), None).await?;
+    deprecate(&call.shared.pool, &code, owner(&call.who), None, &Actor::of(&call)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::store as catalogue;
 use super::widget::Owner;
 use crate::archive::WidgetCode;
+use crate::audit::{self, Actor, Change};
 use crate::database::{Failure, Pool};
 
 /// What an owner says against a widget.
@@ -54,6 +55,7 @@ pub async fn deprecate(
     code: &WidgetCode,
     caller: Owner,
     advice: Option<&Advice>,
+    actor: &Actor,
 ) -> Result<Option<Deprecation>, DeprecationError> {
     let mut transaction = pool.begin_for(caller.account).await?;
     let found = catalogue::lock(&mut transaction, code).await?;
@@ -72,7 +74,15 @@ pub async fn deprecate(
             store::set(&mut transaction, widget.id, replacement, message.as_deref()).await?;
         }
     }
+    let change = match advice {
+        None => Change::WidgetUndeprecated { widget: code.as_str() },
+        Some(Advice { replacement, .. }) => {
+            let replacement = replacement.as_ref().map(WidgetCode::as_str);
+            Change::WidgetDeprecated { widget: code.as_str(), replacement }
+        }
+    };
     let deprecation = store::find(&mut transaction, widget.id).await?;
+    audit::record(&mut transaction, caller.account, actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(deprecation)
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::{HandOverError, hand_over};
 use crate::archive::WidgetCode;
+use crate::audit::Actor;
 use crate::auth::{AccountId, UserId};
 use crate::catalogue::api::{checked, owner};
 use crate::catalogue::widget::Owner;
@@ -44,7 +45,7 @@ pub struct OwnerBody {
 pub(crate) async fn set_owner(call: Call<Publisher, Json<Usual>>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let to = checked(&call, &code, new_owner(call.body.document.as_ref()).map_err(Problem::Invalid)).await?;
-    hand_over(&call.shared.pool, &code, owner(&call.who), to).await?;
+    hand_over(&call.shared.pool, &code, owner(&call.who), to, &Actor::of(&call)).await?;
     hal::json(HttpResponse::Ok(), &OwnerBody { account_id: to.account.get(), user_id: to.user.get() })
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::visibility::store as sight;
 use super::widget::Owner;
 use crate::archive::WidgetCode;
+use crate::audit::{self, Actor, Change, Step};
 use crate::database::{Failure, Pool};
 
 /// Other widgets of an integration that a refusal names at most.
@@ -44,7 +45,13 @@ fn codes(codes: &[String]) -> String {
 /// # Errors
 ///
 /// Why nothing was changed.
-pub async fn hand_over(pool: &Pool, code: &WidgetCode, caller: Owner, to: Owner) -> Result<(), HandOverError> {
+pub async fn hand_over(
+    pool: &Pool,
+    code: &WidgetCode,
+    caller: Owner,
+    to: Owner,
+    actor: &Actor,
+) -> Result<(), HandOverError> {
     let mut transaction = pool.begin_for(caller.account).await?;
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(HandOverError::NotOwner)?;
@@ -57,6 +64,13 @@ pub async fn hand_over(pool: &Pool, code: &WidgetCode, caller: Owner, to: Owner)
         }
     }
     store::set_owner(&mut transaction, widget.id, to).await?;
+    let change = Change::OwnerChanged {
+        widget: code.as_str(),
+        account_id: Step { from: caller.account.get(), to: to.account.get() },
+        user_id: Step { from: caller.user.get(), to: to.user.get() },
+        client_uuid: widget.client_uuid,
+    };
+    audit::record(&mut transaction, caller.account, actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(())
 }

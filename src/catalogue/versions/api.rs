@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::store::{self, Released, VersionFile};
 use super::{ChangeError, Choice, change};
 use crate::archive::{Version, WidgetCode};
+use crate::audit::Actor;
 use crate::auth::Caller;
 use crate::catalogue::api::{checked, owner};
 use crate::catalogue::deprecation::api::DeprecationBody;
@@ -252,7 +253,7 @@ fn wanted(body: Option<&Document>) -> Result<Choice, Problem> {
 
 async fn answer<B>(call: &Call<Publisher, B>, choice: &Choice) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    let current = change(&call.shared.pool, &code, owner(&call.who), choice).await?;
+    let current = change(&call.shared.pool, &code, owner(&call.who), choice, &Actor::of(call)).await?;
     hal::json(HttpResponse::Ok(), &CurrentBody { version: current.map(|version| version.to_string()) })
 }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::archive::{Version, WidgetCode};
+use crate::audit::{self, Action, Actor, Change, Step};
 use crate::catalogue::listing;
 use crate::catalogue::store::{self as catalogue, Registered};
 use crate::catalogue::versions::store;
@@ -20,6 +21,21 @@ pub enum Choice {
     Pin(Version),
     /// Lets the newest be current again.
     Unpin,
+}
+
+impl Choice {
+    /// As the audit log tells it.
+    fn change<'a>(&self, code: &'a WidgetCode, from: Option<&Version>, to: Option<&Version>) -> Change<'a> {
+        let (action, version) = match self {
+            Self::Yank(version) => (Action::VersionYanked, Some(version)),
+            Self::Restore(version) => (Action::VersionRestored, Some(version)),
+            Self::Pin(version) => (Action::VersionPinned, Some(version)),
+            Self::Unpin => (Action::VersionUnpinned, None),
+        };
+        let text = |version: Option<&Version>| version.map(Version::to_string);
+        let current = Step { from: text(from), to: text(to) };
+        Change::VersionChosen { widget: code.as_str(), action, version: text(version), current }
+    }
 }
 
 /// Why nothing was changed.
@@ -55,6 +71,7 @@ pub async fn change(
     code: &WidgetCode,
     caller: Owner,
     choice: &Choice,
+    actor: &Actor,
 ) -> Result<Option<Version>, ChangeError> {
     let mut transaction = pool.begin_for(caller.account).await?;
     let found = catalogue::lock(&mut transaction, code).await?;
@@ -80,13 +97,15 @@ pub async fn change(
         Choice::Unpin => None,
         // A pinned version that is yanked is pinned no longer.
         Choice::Yank(_) | Choice::Restore(_) => {
-            current_version.filter(|current| is_pinned && eligible.contains(current))
+            current_version.clone().filter(|current| is_pinned && eligible.contains(current))
         }
     };
     // Of those that are equally high, like 1.2 and 1.2.0, it is the one that was published last, as at publishing.
     let current = pinned.clone().or_else(|| eligible.into_iter().max_by(Version::order));
     store::set_current(&mut transaction, id, current.as_ref(), pinned.is_some()).await?;
     listing::write(&mut transaction, id).await?;
+    let change = choice.change(code, current_version.as_ref(), current.as_ref());
+    audit::record(&mut transaction, caller.account, actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(current)
 }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use super::listing;
 use super::widget::{Owner, Visibility};
 use crate::archive::WidgetCode;
+use crate::audit::{self, Actor, Change, Step};
 use crate::database::{Failure, Pool};
 
 /// The rule by which somebody sees a widget, or does not; decided in SQL by `sight!`.
@@ -72,7 +73,13 @@ pub(super) fn accounts_have(count: i64, noun: &str) -> String {
 /// # Errors
 ///
 /// Why nothing was changed.
-pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visibility) -> Result<(), VisibilityError> {
+pub async fn change(
+    pool: &Pool,
+    code: &WidgetCode,
+    caller: Owner,
+    wanted: Visibility,
+    actor: &Actor,
+) -> Result<(), VisibilityError> {
     let mut transaction = pool.begin_across_accounts().await?;
     let found = store::lock_against_installs(&mut transaction, code).await?;
     let widget = found.filter(|found| found.owner == caller).ok_or(VisibilityError::NotOwner)?;
@@ -84,6 +91,9 @@ pub async fn change(pool: &Pool, code: &WidgetCode, caller: Owner, wanted: Visib
     }
     store::set_visibility(&mut transaction, widget.id, wanted).await?;
     listing::write(&mut transaction, widget.id).await?;
+    let visibility = Step { from: widget.visibility.as_str(), to: wanted.as_str() };
+    let change = Change::VisibilityChanged { widget: code.as_str(), visibility };
+    audit::record(&mut transaction, caller.account, actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(())
 }

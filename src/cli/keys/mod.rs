@@ -4,6 +4,7 @@ mod list;
 mod make;
 mod remove;
 mod rotate;
+mod signing;
 
 use std::process::ExitCode;
 
@@ -13,15 +14,15 @@ use super::{DatabaseArgs, SettingsArgs};
 use crate::app;
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
-use crate::database::{self, Attached, Pool};
+use crate::database::{self, Pool};
 use crate::sealing::{Sealing, Source};
 use crate::sources::{Clock, Secrets};
 use crate::telemetry;
 
 /// Lists, makes, changes and removes keys
 ///
-/// Encryption keys encrypt the keys of accounts, and these what is secret in the database. Whoever loses them loses every secret; keep a
-/// copy of them apart from the database's backups.
+/// Signing keys sign tokens. Encryption keys encrypt the keys of accounts, and these what is secret in the database. Whoever loses them
+/// loses every secret; keep a copy of them apart from the database's backups.
 #[derive(Debug, Args)]
 pub(super) struct Keys {
     #[command(subcommand)]
@@ -34,6 +35,7 @@ enum Command {
     New(make::New),
     Rotate(rotate::Rotate),
     Remove(remove::Remove),
+    RotateSigning(signing::RotateSigning),
 }
 
 impl Keys {
@@ -43,6 +45,7 @@ impl Keys {
             Command::New(command) => command.run(),
             Command::Rotate(command) => command.run(),
             Command::Remove(command) => command.run(),
+            Command::RotateSigning(command) => command.run(),
         }
     }
 }
@@ -65,7 +68,11 @@ struct Ground<'a> {
 
 impl Place {
     fn config(&self) -> anyhow::Result<Config> {
-        let config = self.settings.load(&self.database.flags())?.config?;
+        self.config_with(&[])
+    }
+
+    fn config_with(&self, further: &[(&'static str, &Option<String>)]) -> anyhow::Result<Config> {
+        let config = self.settings.load(&[self.database.flags().as_slice(), further].concat())?.config?;
         telemetry::start(&config);
         Ok(config)
     }
@@ -74,20 +81,14 @@ impl Place {
     fn with_database<T>(&self, work: impl AsyncFnOnce(Ground<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let config = self.config()?;
         app::block_on(async {
-            let attached = database::attach(&config).await?;
+            let opened = database::open(&config).await?;
             let outcome = match source(&config) {
-                Ok(source) => work(Ground { config: &config, pool: &attached.pool, source }).await,
+                Ok(source) => work(Ground { config: &config, pool: &opened.pool, source }).await,
                 Err(error) => Err(error),
             };
-            let Attached { pool, cluster, data_dir } = attached;
-            pool.close().await;
-            let stopped = match cluster {
-                Some(cluster) => cluster.stop().await,
-                None => Ok(()),
-            };
-            drop(data_dir);
+            let closed = opened.close().await;
             let value = outcome?;
-            stopped?;
+            closed?;
             Ok(value)
         })
     }

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::Place;
 use crate::cli::say;
-use crate::sealing::{KeyId, rotation};
+use crate::resealing;
+use crate::sealing::KeyId;
 
 /// Gives up an encryption key that nothing needs, and removes its file
 ///
@@ -22,7 +23,7 @@ pub(super) struct Remove {
 
 impl Remove {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        self.place.with_database(async |ground| Ok(rotation::remove(ground.pool, &ground.source, &self.id).await?))?;
+        self.place.with_database(async |ground| Ok(resealing::remove(ground.pool, &ground.source, &self.id).await?))?;
         say(&format!("removed the encryption key {}", self.id))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::store::{self as history, Attempt, Delivery};
+use crate::audit::Actor;
 use crate::auth::AccountId;
 use crate::delivery::replay::store as replays;
 use crate::delivery::{DeliveryId, State, Way};
@@ -187,7 +188,7 @@ pub(crate) async fn show(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, 
 pub(crate) async fn replay(call: Call<BotEngine, NoBody>) -> Result<HttpResponse, Problem> {
     let id = DeliveryId::of_path(call.segment("delivery_id")).ok_or(Problem::NoDelivery)?;
     let (pool, account) = (&call.shared.pool, call.who.0.account);
-    if replays::replay(pool, account, id).await? {
+    if replays::replay(pool, account, id, &Actor::of(&call)).await? {
         call.shared.bell.ring();
         return Ok(HttpResponse::Accepted().finish());
     }

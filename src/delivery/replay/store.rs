@@ -2,6 +2,7 @@
 
 use sqlx::Row as _;
 
+use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
 use crate::database::{Connection, Failure, Pool};
 use crate::delivery::store::{interval, settle_lane, way};
@@ -13,11 +14,14 @@ use crate::delivery::{DeliveryId, Way};
 /// # Errors
 ///
 /// When the database fails.
-pub async fn replay(pool: &Pool, account: AccountId, id: DeliveryId) -> Result<bool, Failure> {
+pub async fn replay(pool: &Pool, account: AccountId, id: DeliveryId, actor: &Actor) -> Result<bool, Failure> {
     let mut transaction = pool.begin_for(account).await?;
     let Some((way, lane)) = lock_lane_of_dead(&mut transaction, account, id).await? else { return Ok(false) };
     let revived = revive(&mut transaction, account, id, way).await?;
     settle_lane(&mut transaction, account, way, &lane, false).await?;
+    if revived {
+        audit::record(&mut transaction, account, actor, &Change::DeliveryReplayed { delivery: id.0 }).await?;
+    }
     transaction.commit().await?;
     Ok(revived)
 }

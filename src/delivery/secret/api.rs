@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::WebhookSecret;
 use super::{sealed, store};
+use crate::audit::Actor;
 use crate::http::caller::BotEngine;
 use crate::http::hal;
 use crate::http::members;
@@ -70,8 +71,9 @@ pub(crate) async fn replace(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRe
     let keep = members::keep_old_seconds(call.body.document.as_ref()).map_err(Problem::Invalid)?;
     let keep = Duration::from_secs(keep.unsigned_abs());
     let secret = WebhookSecret::generate(&call.shared.ids);
-    let shared = &call.shared;
-    let validity = sealed::replace((&shared.pool, &shared.sealing), call.who.0.account, &secret, keep).await?;
+    let (shared, actor) = (&call.shared, Actor::of(&call));
+    let ground = (&shared.pool, &shared.sealing);
+    let validity = sealed::replace(ground, call.who.0.account, &secret, keep, &actor).await?;
     let body = NewSecretBody {
         secret: secret.text(),
         created_at: validity.created_at,

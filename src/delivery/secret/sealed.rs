@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::store::{self, StoredSecrets, Validity};
 use super::{Secrets, WebhookSecret};
+use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
 use crate::database::{Failure, Pool};
 use crate::sealing::{DataKey, Fault, Place, Sealed, Sealing};
@@ -26,6 +27,7 @@ pub async fn replace(
     account: AccountId,
     secret: &WebhookSecret,
     keep: Duration,
+    actor: &Actor,
 ) -> Result<Validity, Fault> {
     let key = sealing.newest(account).await?;
     let sealed = seal(sealing, &key, PRESENT, secret)?;
@@ -41,9 +43,11 @@ pub async fn replace(
         None => match store::create(&mut transaction, account, sealed.bytes()).await? {
             Some(made) => made,
             // Somebody else made the first one meanwhile; what is written now is the second.
-            None => return Box::pin(replace((pool, sealing), account, secret, keep)).await,
+            None => return Box::pin(replace((pool, sealing), account, secret, keep, actor)).await,
         },
     };
+    let change = Change::WebhookSecretReplaced { keep_old_seconds: keep.as_secs() };
+    audit::record(&mut transaction, account, actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     Ok(validity)
 }
