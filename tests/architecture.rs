@@ -215,7 +215,7 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
     (
         "sealing/rotation.rs",
         3,
-        "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one goes into the registry's chain",
+        "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one is told in the registry's own log",
     ),
     (
         "sealing/store.rs",

@@ -13,9 +13,6 @@ use crate::sealing::rotation::{self, Rotation, RotationError};
 use crate::sealing::{Fault, KeyId, Sealing, Source, store as keys};
 use crate::{installs, integrations};
 
-/// What the audit log calls these keys.
-const ENCRYPTION: &str = "encryption";
-
 /// Rows that are looked for at a time.
 const BATCH: i64 = 200;
 /// Time until rows that could not be sealed are tried again.
@@ -75,7 +72,8 @@ async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<us
 ///
 /// When there is no key to turn to, a value does not open, or the database fails. What was done stays done, and who comes next goes on.
 pub async fn rotate(pool: &Pool, sealing: &Sealing, reencrypt: bool) -> Result<Rotated, RotationError> {
-    let rotation = rotation::begin(pool, sealing, reencrypt, note_rotation).await?;
+    let note = async |connection: &mut Connection, key: &KeyId| note(connection, &rotated(key)).await;
+    let rotation = rotation::begin(pool, sealing, reencrypt, note).await?;
     let rewrapped = rotation::rewrap(pool, sealing, &rotation).await?;
     let mut accounts = 0;
     if rotation.reencrypts {
@@ -88,6 +86,28 @@ pub async fn rotate(pool: &Pool, sealing: &Sealing, reencrypt: bool) -> Result<R
     }
     rotation::finish(pool, &rotation).await?;
     Ok(Rotated { rotation, rewrapped, accounts })
+}
+
+/// Gives up a key that nothing needs.
+///
+/// # Errors
+///
+/// As [`rotation::remove`].
+pub async fn remove(pool: &Pool, source: &Source, id: &KeyId) -> Result<(), RotationError> {
+    let removed = Change::KeyRemoved { ring: RING, key: id.as_str() };
+    rotation::remove(pool, source, id, async |connection, _| note(connection, &removed).await).await
+}
+
+/// The ring of keys, as the audit log names it.
+const RING: &str = "encryption";
+
+fn rotated(key: &KeyId) -> Change<'_> {
+    Change::KeyRotated { ring: RING, key: key.as_str() }
+}
+
+/// Only the command line changes keys.
+async fn note(connection: &mut Connection, change: &Change<'_>) -> Result<(), Failure> {
+    audit::record(connection, Chain::Registry, &Actor::command_line(), change).await
 }
 
 /// What a rotation has done.
@@ -156,22 +176,4 @@ fn counted(done: Result<(), Fault>) -> Result<usize, Fault> {
         }
         Err(fault) => Err(fault),
     }
-}
-
-async fn note_rotation(connection: &mut Connection, key: &KeyId) -> Result<(), Failure> {
-    let change = Change::KeyRotated { ring: ENCRYPTION, key: key.as_str() };
-    audit::record(connection, Chain::Registry, &Actor::command_line(), &change).await
-}
-
-/// Gives up a key-encryption key that nothing needs, and writes that into the audit log.
-///
-/// # Errors
-///
-/// As [`rotation::remove`].
-pub async fn remove(pool: &Pool, source: &Source, key: &KeyId) -> Result<(), RotationError> {
-    let note = async |connection: &mut Connection, key: &KeyId| {
-        let change = Change::KeyRemoved { ring: ENCRYPTION, key: key.as_str() };
-        audit::record(connection, Chain::Registry, &Actor::command_line(), &change).await
-    };
-    rotation::remove(pool, source, key, note).await
 }

@@ -180,7 +180,9 @@ pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResp
     store::write(&mut transaction, &revoked).await?;
     let (kind, named) = Kind::of(&revoked.revocation.subject);
     let change = Change::TokensRevoked { of: kind.as_str(), named: &named };
-    audit::record(&mut transaction, account, &Actor::of(&call), &change).await?;
+    let actor = Actor::of(&call);
+    let actor = if account == call.who.0.account { actor } else { actor.as_operator() };
+    audit::record(&mut transaction, account, &actor, &change).await?;
     transaction.commit().await.map_err(Failure::from)?;
     // Should this not come about, the next look at the database does the same.
     shared.revocations.add([revoked.revocation.clone()]);

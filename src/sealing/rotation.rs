@@ -89,7 +89,7 @@ impl From<RingError> for RotationError {
 }
 
 /// Goes on with the rotation that has not come to its end; else begins one: turns to the last key of the ring, or makes one where the
-/// program makes keys by itself. `note` writes that down, in the same transaction.
+/// program makes keys by itself. One that is begun is noted in the transaction that begins it.
 ///
 /// # Errors
 ///
@@ -221,7 +221,7 @@ pub async fn list(pool: &Pool, source: &Source) -> Result<Vec<Listed>, RotationE
     Ok(listed)
 }
 
-/// Gives up a key that nothing needs: the database forgets it, and its file goes. `note` writes that down, in the same transaction.
+/// Gives up a key that nothing needs: the database forgets it and notes that in one transaction, and its file goes.
 ///
 /// # Errors
 ///

@@ -64,6 +64,23 @@ fn accounts_do_not_wait_for_each_other() {
 }
 
 #[test]
+fn an_operator_who_revokes_elsewhere_is_told_as_one() {
+    test(async |app| {
+        let operator = app.caller(Claims::admin(99, 98).scopes(&["operator"]));
+        for account in [99, 1] {
+            let body = format!(r#"{{"account_id":{account},"jti":"abc"}}"#);
+            assert_eq!(operator.post("/registry/v1/revocations", &body).await.status, 201);
+        }
+        let told: Vec<(i64, i64, String)> =
+            sqlx::query_as("SELECT account_id, by_account_id, acted_as FROM audit_entries ORDER BY account_id")
+                .fetch_all(&app.pool)
+                .await
+                .unwrap();
+        assert_eq!(told, [(1, 99, "operator".to_owned()), (99, 99, "admin".to_owned())]);
+    });
+}
+
+#[test]
 fn an_operator_who_takes_a_widget_away_is_told_in_every_account() {
     test(async |app| {
         app.publish(&Sample::plain("w")).await;

@@ -94,6 +94,14 @@ fn ten_rotations_under_traffic_change_no_value() {
             assert_eq!(removed.is_ok(), !key.is_active, "{key:?}");
         }
         assert_eq!(source.load().unwrap().ids().count(), 1);
+        // Each of that is told in the registry's own log.
+        let told: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT action, count(DISTINCT subject) FROM audit_entries WHERE account_id = 0 AND acted_as = 'cli' GROUP BY 1 ORDER BY 1",
+        )
+        .fetch_all(&app.pool)
+        .await
+        .unwrap();
+        assert_eq!(told, [("key.removed".to_owned(), 10), ("key.rotated".to_owned(), 10)]);
         let fresh = command(app, source).await;
         for account in 1..=6 {
             let id = widget_registry::auth::AccountId::new(account).unwrap();

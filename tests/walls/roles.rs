@@ -25,6 +25,7 @@ async fn superuser(database: Option<&Database>, statements: &[String]) {
 fn with_roles(database: &Database, service: &str, owner: Option<&str>) -> Command {
     let mut command = program();
     command.env("WIDGET_REGISTRY_DATABASE_URL", database.url_of(service));
+    command.env("WIDGET_REGISTRY_ENCRYPTION_KEYS", crate::support::app::ENCRYPTION_KEY);
     if let Some(owner) = owner {
         command.env("WIDGET_REGISTRY_DATABASE_MIGRATION_URL", database.url_of(owner));
     }
