@@ -86,6 +86,15 @@ pub fn rotate(signing_key: &Path, keep: Duration, clock: &Clock) -> Result<Rotat
     Ok(Rotation { new: SigningKey::load(signing_key)?.kid().to_owned(), old: old.kid().to_owned(), old_until: until })
 }
 
+/// The ids of the retired keys whose tokens still count, and until when they do, in seconds since 1970.
+///
+/// # Errors
+///
+/// When a file cannot be read, or is none of these keys.
+pub fn retired(signing_key: &Path, clock: &Clock) -> Result<Vec<(String, i64)>, SigningKeyError> {
+    Ok(load(signing_key, clock.unix())?.into_iter().map(|key| (key.kid, key.until)).collect())
+}
+
 /// The retired keys that still count at `now`, each once.
 pub(super) fn load(signing_key: &Path, now: i64) -> Result<Vec<Retired>, SigningKeyError> {
     let folder = folder(signing_key);

@@ -145,6 +145,13 @@ fn a_key_that_got_out_is_not_kept() {
         assert_eq!(status(server.with_token(&token(&current(&data_dir)))).await, 200);
         assert_eq!(status(server.with_token(&old)).await, 401);
     });
+    let listed = || {
+        let output = program().args(["keys", "list", "--data-dir"]).arg(&data_dir).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().filter(|line| line.contains("signing")).count()
+    };
+    assert_eq!(listed(), 1);
+    rotate(&data_dir);
+    assert_eq!(listed(), 2, "the key before is listed while its tokens are valid");
 }
 
 #[test]

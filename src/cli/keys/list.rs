@@ -3,17 +3,20 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::Place;
 use crate::app::signing_key_path;
-use crate::auth::SigningKey;
+use crate::auth::{self, SigningKey};
 use crate::cli::say;
 use crate::cli::table::aligned;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::sealing::rotation::{self, Listed};
+use crate::sources::Clock;
 
-/// Lists the encryption keys, what they are needed for, and the signing key
+/// Lists the encryption keys, what they are needed for, and the signing keys whose tokens are valid
 ///
 /// A key that wraps no data key and is not active can be given up with `keys remove`. One that is missing must be put back: the service
 /// does not start without it.
@@ -47,18 +50,23 @@ fn row(listed: &Listed) -> [String; 4] {
     [listed.id.to_string(), "encryption".to_owned(), state.to_owned(), listed.data_keys.to_string()]
 }
 
-/// The signing key, when there is one.
-fn signing(config: &Config) -> anyhow::Result<Option<[String; 4]>> {
+/// The signing key, when there is one, and those before it whose tokens are still valid.
+fn signing(config: &Config) -> anyhow::Result<Vec<[String; 4]>> {
     let path = match &config.signing_key {
         Some(path) => path.clone(),
         None => match DataDir::peek(&config.data_dir) {
             Ok(data_dir) => signing_key_path(&data_dir),
-            Err(_) => return Ok(None),
+            Err(_) => return Ok(Vec::new()),
         },
     };
     if !path.exists() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let key = SigningKey::load(&path)?.verification_key();
-    Ok(Some([key.kid, "signing".to_owned(), "active".to_owned(), String::new()]))
+    let row = |kid: String, state: String| [kid, "signing".to_owned(), state, String::new()];
+    let mut rows = vec![row(SigningKey::load(&path)?.verification_key().kid, "active".to_owned())];
+    for (kid, until) in auth::retired(&path, &Clock::system())? {
+        let until = OffsetDateTime::from_unix_timestamp(until)?.format(&Rfc3339)?;
+        rows.push(row(kid, format!("valid until {until}")));
+    }
+    Ok(rows)
 }
