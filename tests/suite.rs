@@ -16,6 +16,7 @@ mod archive;
 mod audit;
 mod authorization;
 mod bad_input;
+mod canary;
 mod catalogue;
 mod continuations;
 mod cors;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -39,6 +39,8 @@ pub struct Server {
     /// Made once: it reads the certificates of the system.
     http: reqwest::Client,
     log: Arc<Mutex<Vec<u8>>>,
+    /// What reads the log; it ends with it.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -68,12 +70,19 @@ impl Server {
             reader.join().unwrap();
             panic!("printed {line:?} and logged:\n{}", String::from_utf8_lossy(&log.lock().unwrap()))
         };
-        Self { url: url.to_owned(), child, rest, http: reqwest::Client::new(), log }
+        Self { url: url.to_owned(), child, rest, http: reqwest::Client::new(), log, reader: Some(reader) }
     }
 
     /// What it has logged so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
+    }
+
+    /// What it has logged until its end, for which this waits.
+    pub fn all_of_the_log(mut self) -> String {
+        self.wait();
+        self.reader.take().unwrap().join().unwrap();
+        self.log()
     }
 
     pub fn signal(&self, signal: Signal) {
