@@ -59,7 +59,7 @@ async fn settings(walk: &Walk<'_>) {
         format!(r#"{{"KEY":"n","password":"{}{}"}}"#, word(), "x".repeat(300_000)),
     ];
     for body in bodies {
-        refused(walk, &walk.widget(), JSON, body.replace("KEY", walk.world.setting())).await;
+        refused(walk, &walk.widget(), JSON, body.replace("KEY", &walk.world.name)).await;
     }
     let not_unicode = [br#"{"password":"\xff"#.as_slice(), b"\xff", word().as_bytes(), b"\"}"].concat();
     refused(walk, &walk.widget(), JSON, not_unicode).await;

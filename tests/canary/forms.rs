@@ -43,13 +43,15 @@ fn percent(secret: &[u8]) -> Vec<u8> {
 }
 
 fn json(text: &str) -> [Form; 4] {
-    let escaped = serde_json::to_string(text).unwrap();
-    let escaped = &escaped[1..escaped.len() - 1];
-    let twice = serde_json::to_string(escaped).unwrap();
+    let escaped = |text: &str| {
+        let quoted = serde_json::to_string(text).unwrap();
+        quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap().to_owned()
+    };
+    let (once, twice) = (escaped(text), escaped(&escaped(text)));
     let units = |form: fn(u16) -> String| text.encode_utf16().map(form).collect::<String>().into_bytes();
     [
-        ("JSON", escaped.as_bytes().to_vec()),
-        ("JSON in JSON", twice.as_bytes()[1..twice.len() - 1].to_vec()),
+        ("JSON", once.into_bytes()),
+        ("JSON in JSON", twice.into_bytes()),
         ("JSON, every character escaped", units(|unit| format!("\\u{unit:04x}"))),
         ("JSON, every character escaped in upper case", units(|unit| format!("\\u{unit:04X}"))),
     ]

@@ -87,9 +87,8 @@ fn no_secret_is_told_or_left_behind() {
     let kinds: Vec<String> = world.secrets.kinds().into_iter().collect();
     assert_eq!(kinds, KINDS);
     let secrets = world.secrets.searcher();
-    let (word, account) = (world.open.clone(), world.account.to_string());
-    let open =
-        Searcher::new([("word", word.as_bytes()), ("folder", &word.as_bytes()[..16]), ("account", account.as_bytes())]);
+    let open = [("word", world.open.clone()), ("folder", world.name.clone()), ("account", world.account.to_string())];
+    let open = Searcher::new(open.iter().map(|(name, text)| (*name, text.as_bytes())));
     let places = world.places();
     let mut found = Vec::new();
     for (place, name) in OPEN {

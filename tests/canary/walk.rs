@@ -51,7 +51,7 @@ impl<'a> Walk<'a> {
         let secret = made.json()["secret"].as_str().unwrap().to_owned();
         world.secrets.made("integration secret", &secret);
         let settings = [
-            (world.setting(), "Open", "text", true),
+            (world.name.as_str(), "Open", "text", true),
             ("password", "Password", "pass", true),
             ("logins", "Logins", "users_lp", false),
         ];
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
         let whole = format!("é\"\\/{pass}&+%=\t<'");
         self.world.secrets.note("pass", &whole);
         let password = format!(r#""\u0070ass\/{password}""#);
-        let (key, name) = (self.world.setting(), &self.world.open);
+        let (key, name) = (&self.world.name, &self.world.open);
         let (whole, login) = (json!(whole), json!(login));
         format!(r#"{{"{key}":"{name}","password":{whole},"logins":{{"7":{{"login":{login},"password":{password}}}}}}}"#)
     }
@@ -203,7 +203,8 @@ impl<'a> Walk<'a> {
         let path = format!("/registry/v1/integrations/{}", self.client);
         let secrets = format!("{path}/secrets");
         let answer = ask(self.world, &self.admin, "POST", &secrets, "", Shows::Secret).await;
-        self.secret = answer.json()["secret"].as_str().unwrap().to_owned();
+        let secret = answer.json()["secret"].as_str().unwrap().to_owned();
+        self.secret = secret;
         self.world.secrets.made("integration secret", &self.secret);
         let body = json!({"redirect_uri": "https://example.com/back"}).to_string();
         ask(self.world, &self.admin, "PATCH", &path, &body, Shows::Nothing).await;

@@ -16,8 +16,15 @@ use widget_registry::data_dir::DataDir;
 use widget_registry::database::embedded::{Cluster, Durability, Options, connect_options, find_binaries};
 
 use super::secrets::Secrets;
-use crate::program::server::{Server, folder, program};
+use crate::program::server::{Server, folder, program_of};
 use crate::support::{Answer, Claims, Client};
+
+/// When this variable is set, it names another program to search: `tests/canary/sabotage/run` has one that tells secrets.
+const PROGRAM: &str = "CANARY_PROGRAM";
+
+fn program() -> Command {
+    program_of(std::env::var_os(PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_widget-registry").into()))
+}
 
 /// Where something may be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +65,8 @@ pub struct World {
     pub secrets: Secrets,
     /// A word that is not secret and stands in everything.
     pub open: String,
+    /// The beginning of that word: the data directory's name, and a setting's.
+    pub name: String,
     /// A number that is not secret: of the account, and of what `/metrics` tells.
     pub account: i64,
     places: RefCell<BTreeMap<Place, Vec<u8>>>,
@@ -67,23 +76,20 @@ impl World {
     pub async fn new() -> Self {
         let (home, open) = (folder(), format!("open{}", Uuid::new_v4().simple()));
         // A short name: the path of the database's socket has a limit.
-        let data_dir = home.path().join(&open[..16]);
+        let name: String = open.chars().take(16).collect();
+        let data_dir = home.path().join(&name);
         let number = i64::from(Uuid::new_v4().as_fields().0);
         let world = Self {
             home,
             data_dir,
             secrets: Secrets::default(),
             open,
+            name,
             account: 70_000_000_000 + number,
             places: RefCell::default(),
         };
         world.make_database_talk().await;
         world
-    }
-
-    /// The beginning of the open word: the data directory's name, and a setting's.
-    pub fn setting(&self) -> &str {
-        &self.open[..16]
     }
 
     async fn make_database_talk(&self) {
@@ -206,7 +212,9 @@ impl World {
         let rows: Vec<(i64, i32, String, Vec<u8>)> =
             sqlx::query_as(statement).fetch_all(&mut connection).await.unwrap();
         assert!(!rows.is_empty());
-        rows.iter().for_each(|row| self.secrets.data_key(&encrypting, row));
+        for row in &rows {
+            self.secrets.data_key(&encrypting, row);
+        }
         connection.close().await.unwrap();
     }
 

@@ -1,5 +1,6 @@
 //! A server process of its own.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +19,12 @@ use crate::support::{Claims, Client};
 
 /// The program with a clean environment but for what it needs to find PostgreSQL.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_widget-registry"));
+    program_of(env!("CARGO_BIN_EXE_widget-registry"))
+}
+
+/// The same for another build of it.
+pub fn program_of(path: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(path);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
     command
 }
