@@ -12,6 +12,7 @@ pub struct Writes(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
+    begun: AtomicU64,
     ended: AtomicU64,
     unsure: AtomicU64,
 }
@@ -29,7 +30,15 @@ impl Writes {
     /// Is to be kept from before the transaction begins until it has ended.
     #[must_use]
     pub fn begin(&self) -> Write {
+        self.0.begun.fetch_add(1, Ordering::AcqRel);
         Write { counts: self.0.clone(), committed: false }
+    }
+
+    /// Whether one is under way: it may be committed already, though nobody here knows it yet.
+    #[must_use]
+    pub fn are_under_way(&self) -> bool {
+        let ended = self.0.ended.load(Ordering::Acquire);
+        self.0.begun.load(Ordering::Acquire) != ended
     }
 
     /// How many have ended. What ended before is in the database when this is asked, or else is `unsure`.
@@ -73,9 +82,11 @@ mod tests {
         let writes = Writes::default();
         let (one, other) = (writes.begin(), writes.clone().begin());
         assert_eq!(writes.ended(), Ended { all: 0, unsure: 0 });
+        assert!(writes.are_under_way());
         one.committed();
         assert_eq!(writes.ended(), Ended { all: 1, unsure: 0 });
         drop(other);
         assert_eq!(writes.ended(), Ended { all: 2, unsure: 1 });
+        assert!(!writes.are_under_way());
     }
 }

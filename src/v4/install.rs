@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 
 use super::model::{View, WidgetModel};
+use super::snapshot::Live;
 use crate::archive::WidgetCode;
 use crate::audit::Actor;
 use crate::config::Limits;
@@ -39,6 +40,7 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let (shared, caller) = (&call.shared, &call.who.0);
     let mut transaction = shared.pool.begin_for(caller.account).await?;
     let mut sighting = store::visible(&mut transaction, caller, &code).await?.ok_or(Problem::NoWidget)?;
+    call.state::<Live>()?.met(&code);
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;

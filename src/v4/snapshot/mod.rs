@@ -18,6 +18,7 @@ mod written;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::archive::WidgetCode;
 use crate::background::Stop;
 use crate::catalogue::WidgetId;
 use crate::catalogue::changes::{READ_WITHIN, store as changes};
@@ -132,15 +133,23 @@ impl Live {
         if let Some(snapshot) = self.believed() {
             return Ok(snapshot);
         }
+        let asked = Instant::now();
         let look = async {
             let mut looked = self.looked.lock().await;
             // Somebody has looked meanwhile.
-            match self.believed() {
+            match self.believed().or_else(|| self.compared_after(asked)) {
                 Some(snapshot) => Ok(snapshot),
                 None => self.catch_up(&mut looked).await,
             }
         };
         tokio::time::timeout(PATIENCE, look).await.unwrap_or(Err(StaleError::TooOld))
+    }
+
+    /// Says that somebody has met a widget in the database: when another server has published it just now, the next reader looks anew.
+    pub fn met(&self, code: &WidgetCode) {
+        if self.shown().snapshot.of_code(code).is_none() {
+            self.writes.begin().committed();
+        }
     }
 
     /// For how long nobody has compared what is in memory with the database.
@@ -194,9 +203,17 @@ impl Live {
 
     /// What is in memory, when nothing speaks against it.
     fn believed(&self) -> Option<Arc<Snapshot>> {
+        // Asked first: what ends later counts as ended now.
+        let quiet = !self.writes.are_under_way();
         let Shown { snapshot, covers, settled, compared } = self.shown();
-        let as_it_is = settled && covers == self.writes.ended() && compared.elapsed() < BELIEVED;
+        let as_it_is = quiet && settled && covers == self.writes.ended() && compared.elapsed() < BELIEVED;
         as_it_is.then_some(snapshot)
+    }
+
+    /// What is in memory, when the look at it began after this moment.
+    fn compared_after(&self, asked: Instant) -> Option<Arc<Snapshot>> {
+        let Shown { snapshot, compared, .. } = self.shown();
+        (compared > asked).then_some(snapshot)
     }
 
     /// Looks for changes, and shows them.
