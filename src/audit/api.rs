@@ -122,10 +122,8 @@ pub(crate) async fn list(call: Call<Auditor, NoBody>) -> Result<HttpResponse, Pr
         None => None,
     };
     let mut transaction = store::begin(&call.shared.pool, chain).await?;
-    let before = match before {
-        Some(before) => i64::try_from(before).unwrap_or(i64::MAX),
-        None => store::end(&mut transaction, chain.number()).await?.head.map_or(1, |(entries, _)| entries + 1),
-    };
+    let past_end = store::end(&mut transaction, chain.number()).await?.head.map_or(1, |(entries, _)| entries + 1);
+    let before = before.map_or(past_end, |before| i64::try_from(before).unwrap_or(i64::MAX).min(past_end));
     let lowest = before.saturating_sub(LOOKED_AT).max(1);
     let found = store::page(&mut transaction, chain, (lowest, before), &filter, page.wanted()).await?;
     let (found, more) = page.cut(found);

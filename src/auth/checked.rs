@@ -34,7 +34,7 @@ impl Default for Checked {
 }
 
 impl Checked {
-    /// [`super::check`] with always the same keys.
+    /// [`super::check()`] with always the same keys.
     ///
     /// # Errors
     ///

@@ -42,8 +42,12 @@ pub async fn replace(
         }
         None => match store::create(&mut transaction, account, sealed.bytes()).await? {
             Some(made) => made,
-            // Somebody else made the first one meanwhile; what is written now is the second.
-            None => return Box::pin(replace((pool, sealing), account, secret, keep, actor)).await,
+            // Somebody else made the first one meanwhile; what is written now is the second. Nobody holds a connection while waiting for
+            // another.
+            None => {
+                drop(transaction);
+                return Box::pin(replace((pool, sealing), account, secret, keep, actor)).await;
+            }
         },
     };
     let change = Change::WebhookSecretReplaced { keep_old_seconds: keep.as_secs() };
