@@ -34,21 +34,18 @@ pub async fn replace(
     // Makes the key ready that the present one is sealed with: in the transaction no further connection is waited for.
     in_force(pool, sealing, account).await?;
     let mut transaction = pool.begin_for(account).await?;
-    let validity = match store::lock(&mut transaction, account).await? {
-        Some(before) => {
-            let before = open(sealing, account, PRESENT, before.secret, before.is_sealed).await?;
-            let previous = seal(sealing, &key, PREVIOUS, &before)?;
-            store::replace(&mut transaction, account, sealed.bytes(), previous.bytes(), keep).await?
-        }
-        None => match store::create(&mut transaction, account, sealed.bytes()).await? {
-            Some(made) => made,
+    let validity = if let Some(before) = store::lock(&mut transaction, account).await? {
+        let before = open(sealing, account, PRESENT, before.secret, before.is_sealed).await?;
+        let previous = seal(sealing, &key, PREVIOUS, &before)?;
+        store::replace(&mut transaction, account, sealed.bytes(), previous.bytes(), keep).await?
+    } else {
+        let Some(made) = store::create(&mut transaction, account, sealed.bytes()).await? else {
             // Somebody else made the first one meanwhile; what is written now is the second. Nobody holds a connection while waiting for
             // another.
-            None => {
-                drop(transaction);
-                return Box::pin(replace((pool, sealing), account, secret, keep, actor)).await;
-            }
-        },
+            drop(transaction);
+            return Box::pin(replace((pool, sealing), account, secret, keep, actor)).await;
+        };
+        made
     };
     let change = Change::WebhookSecretReplaced { keep_old_seconds: keep.as_secs() };
     audit::record(&mut transaction, account, actor, &change).await?;
