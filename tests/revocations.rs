@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use widget_registry::auth::MOST_LIFETIME;
-use widget_registry::revocations::{self, MOST_TOKENS};
+use widget_registry::revocations::{self, MOST_OF_A_KIND};
 use widget_registry::sources::Clock;
 
 use crate::support::{Claims, Client, TestApp, test, test_two};
@@ -109,7 +109,8 @@ fn tokens_of_an_unknown_age() {
         let token = || signer.token(app).claim("sub", json!("8"));
         let silent = app.with_token(Some(token().claim("iat", Value::Null).sign()));
         let later = app.now().unix_timestamp() + 1;
-        let fraction = app.with_token(Some(token().claim("iat", json!(1.5)).sign()));
+        let just_before = app.now().unix_timestamp_nanos() as f64 / 1e9 - 0.5;
+        let fraction = app.with_token(Some(token().claim("iat", json!(just_before)).sign()));
         assert!(works(&silent).await && works(&fraction).await);
         revoke(&admin(app, 1), r#"{"user_id":8}"#).await;
         assert!(!works(&silent).await && !works(&fraction).await);
@@ -231,11 +232,17 @@ fn kept_until_the_last_token_has_expired() {
 fn an_account_cannot_fill_the_memory_of_all() {
     test(async |app| {
         let fill = "INSERT INTO revocations (account_id, kind, subject, version, issued_until, kept_until, revoked_by_account_id, \
-            revoked_by_user_id) SELECT 1, 'token', n::text, 0, now(), now() + interval '1 day', 1, 1 FROM generate_series(1, $1) AS n";
-        sqlx::query(fill).bind(MOST_TOKENS).execute(&app.pool).await.unwrap();
-        assert!(admin(app, 1).post(PATH, r#"{"jti":"x"}"#).await.problem(409).contains("10000"));
-        revoke(&admin(app, 2), r#"{"jti":"x"}"#).await;
-        revoke(&admin(app, 1), r#"{"user_id":8}"#).await;
+            revoked_by_user_id) SELECT 1, $2, (100000 + n)::text, 0, now(), now() + interval '1 day', 1, 1 FROM generate_series(1, $1) AS n";
+        let (one, other) = (admin(app, 1), admin(app, 2));
+        for (kind, known, next) in
+            [("token", r#"{"jti":"100007"}"#, r#"{"jti":"x"}"#), ("user", r#"{"user_id":100009}"#, r#"{"user_id":99}"#)]
+        {
+            sqlx::query(fill).bind(MOST_OF_A_KIND).bind(kind).execute(&app.pool).await.unwrap();
+            assert!(one.post(PATH, next).await.problem(409).contains("10000"));
+            // One that is there already takes no more room.
+            revoke(&one, known).await;
+            revoke(&other, next).await;
+        }
     });
 }
 

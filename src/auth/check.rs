@@ -132,7 +132,10 @@ pub(super) fn accept(
         return Err(Refusal::Issuer);
     }
     alive(claims.exp, claims.nbf, clock)?;
-    if claims.exp.seconds_after(clock.unix()) > MOST_LIFETIME.as_secs_f64() + LEEWAY {
+    // What is left of a life is not all of it: a revocation is kept for as long as any token lives that was issued before.
+    let left = claims.exp.seconds_after(clock.unix());
+    let whole = claims.iat.map_or(left, |iat| claims.exp.seconds_since(iat));
+    if left.max(whole) > MOST_LIFETIME.as_secs_f64() + LEEWAY {
         return Err(Refusal::LivesTooLong);
     }
     let caller = Caller::from_claims(claims).ok_or(Refusal::Claims)?;

@@ -182,6 +182,12 @@ impl NumericDate {
         self.0 - Self::from_unix(now).0
     }
 
+    /// Seconds from another date until this one.
+    #[must_use]
+    pub(super) fn seconds_since(self, other: Self) -> f64 {
+        self.0 - other.0
+    }
+
     /// Whether this date is in that second or before it.
     #[must_use]
     pub(super) fn is_in_or_before(self, second: i64) -> bool {

@@ -64,7 +64,7 @@ pub async fn check(options: &PgConnectOptions) -> Result<Result<(), TooMighty>, 
         "SELECT quote_ident(current_user) AS role, \
          EXISTS (SELECT FROM pg_roles r WHERE r.rolsuper AND pg_has_role(r.oid, 'MEMBER')) AS superuser, \
          EXISTS (SELECT FROM pg_roles r WHERE r.rolbypassrls AND pg_has_role(r.oid, 'MEMBER')) AS bypasses, \
-         EXISTS (SELECT FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(current_schema()) \
+         EXISTS (SELECT FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(quote_ident(current_schema())) \
            AND pg_has_role(c.relowner, 'MEMBER')) AS owns",
     )
     .fetch_one(&mut connection)
@@ -94,7 +94,7 @@ pub(super) async fn grant(connection: &mut PgConnection, role: &str, history: &s
          SELECT format('GRANT %s ON %s TO %I', p.wanted, c.oid::regclass, $1) FROM pg_class c CROSS JOIN LATERAL ( \
            SELECT string_agg(privilege, ', ') AS wanted FROM unnest(CASE WHEN c.relname = $2 THEN '{SELECT}'::text[] \
              ELSE '{SELECT,INSERT,UPDATE,DELETE}' END) AS p (privilege) WHERE NOT has_table_privilege($1, c.oid, privilege)) AS p \
-         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(current_schema()) AND pg_has_role(c.relowner, 'USAGE') \
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(quote_ident(current_schema())) AND pg_has_role(c.relowner, 'USAGE') \
          AND p.wanted IS NOT NULL",
     )
     .bind(role)

@@ -31,7 +31,7 @@ impl Writes {
     #[must_use]
     pub fn begin(&self) -> Write {
         self.0.begun.fetch_add(1, Ordering::AcqRel);
-        Write { counts: self.0.clone(), committed: false }
+        Write { counts: self.0.clone(), is_unsure: false }
     }
 
     /// Whether one is under way: it may be committed already, though nobody here knows it yet.
@@ -54,19 +54,24 @@ impl Writes {
 #[derive(Debug)]
 pub struct Write {
     counts: Arc<Counts>,
-    committed: bool,
+    is_unsure: bool,
 }
 
 impl Write {
+    /// Says that COMMIT is about to be sent: until it is answered, nobody knows what comes of the transaction.
+    pub fn commits(&mut self) {
+        self.is_unsure = true;
+    }
+
     /// Says that the transaction is committed: who reads now finds what it wrote.
     pub fn committed(mut self) {
-        self.committed = true;
+        self.is_unsure = false;
     }
 }
 
 impl Drop for Write {
     fn drop(&mut self) {
-        if !self.committed {
+        if self.is_unsure {
             self.counts.unsure.fetch_add(1, Ordering::Release);
         }
         self.counts.ended.fetch_add(1, Ordering::Release);
@@ -80,13 +85,17 @@ mod tests {
     #[test]
     fn whatever_ends_counts_and_tells_whether_it_is_sure() {
         let writes = Writes::default();
-        let (one, other) = (writes.begin(), writes.clone().begin());
+        let (mut one, mut other, refused) = (writes.begin(), writes.clone().begin(), writes.begin());
+        one.commits();
+        other.commits();
         assert_eq!(writes.ended(), Ended { all: 0, unsure: 0 });
         assert!(writes.are_under_way());
         one.committed();
         assert_eq!(writes.ended(), Ended { all: 1, unsure: 0 });
         drop(other);
         assert_eq!(writes.ended(), Ended { all: 2, unsure: 1 });
+        drop(refused);
+        assert_eq!(writes.ended(), Ended { all: 3, unsure: 1 });
         assert!(!writes.are_under_way());
     }
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::store::{self, Revoked};
-use super::{Kind, MOST_TOKENS, kept};
+use super::{Kind, MOST_OF_A_KIND, kept};
 use crate::audit::{self, Actor, Change};
 use crate::auth::{self, AccountId, Revocation, Scope, Subject, UserId};
 use crate::catalogue::Owner;
@@ -150,7 +150,7 @@ impl Wanted {
     responses(
         (status = 201, description = "Revoked", body = RevocationBody),
         (status = 400, description = "Values break rules"),
-        (status = 409, description = "10,000 single tokens of the account are revoked already"),
+        (status = 409, description = "10,000 tokens, users or integrations of the account are revoked already"),
     ),
 )]
 pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResponse, Problem> {
@@ -159,12 +159,11 @@ pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResp
     let shared = &call.shared;
     let mut transaction = shared.pool.begin_for(account).await?;
     let version = store::next_version(&mut transaction).await?;
+    // Every server holds all of them in memory.
+    if store::others(&mut transaction, account, &wanted.subject, MOST_OF_A_KIND).await? >= MOST_OF_A_KIND {
+        return Err(Problem::Conflict(full(&wanted.subject)));
+    }
     match &wanted.subject {
-        Subject::Token(_) if store::tokens(&mut transaction, account, MOST_TOKENS).await? >= MOST_TOKENS => {
-            let full =
-                format!("{MOST_TOKENS} single tokens of the account are revoked already; revoke those of a user");
-            return Err(Problem::Conflict(full));
-        }
         Subject::Token(_) => {}
         Subject::User(user) => oauth::store::end_of_user(&mut transaction, account, *user).await?,
         Subject::Client(client) => oauth::store::end_of_client(&mut transaction, account, *client).await?,
@@ -188,6 +187,15 @@ pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResp
     shared.revocations.add([revoked.revocation.clone()]);
     tracing::info!(account = account.get(), kind = kind.as_str(), "tokens revoked");
     hal::json(HttpResponse::Created(), &RevocationBody::from(revoked))
+}
+
+fn full(subject: &Subject) -> String {
+    let (what, instead) = match subject {
+        Subject::Token(_) => ("single tokens", "; revoke those of a user"),
+        Subject::User(_) => ("users", ""),
+        Subject::Client(_) => ("integrations", ""),
+    };
+    format!("{MOST_OF_A_KIND} {what} of the account are revoked already{instead}")
 }
 
 /// Lists the revocations in force of the caller's account, or for operators of any.

@@ -25,8 +25,8 @@ const OLD: Duration = Duration::from_mins(10);
 /// Rows that are read or removed at once.
 const BATCH: i64 = 500;
 
-/// Single tokens of one account that are revoked at once, at most: every server holds them in memory.
-pub const MOST_TOKENS: i64 = 10_000;
+/// Single tokens of one account that are revoked at once, at most; likewise users, and integrations. Every server holds them in memory.
+pub const MOST_OF_A_KIND: i64 = 10_000;
 
 /// Seconds that a revocation is kept: the longest life of a token, and a minute for clocks that differ.
 #[must_use]

@@ -41,16 +41,24 @@ pub async fn next_version(connection: &mut Connection) -> Result<i64, Failure> {
     Ok(sqlx::query_scalar(statement).fetch_one(connection).await?)
 }
 
-/// The account's revocations of single tokens, counted up to `most`.
+/// The account's other revocations of the same kind, counted up to `most`.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn tokens(connection: &mut Connection, account: AccountId, most: i64) -> Result<i64, Failure> {
+pub async fn others(
+    connection: &mut Connection,
+    account: AccountId,
+    subject: &Subject,
+    most: i64,
+) -> Result<i64, Failure> {
+    let (kind, subject) = Kind::of(subject);
     Ok(sqlx::query_scalar(
-        "SELECT count(*) FROM (SELECT FROM revocations WHERE account_id = $1 AND kind = 'token' LIMIT $2) AS counted",
+        "SELECT count(*) FROM (SELECT FROM revocations WHERE account_id = $1 AND kind = $2 AND subject <> $3 LIMIT $4) AS counted",
     )
     .bind(account.get())
+    .bind(kind.as_str())
+    .bind(subject)
     .bind(most)
     .fetch_one(connection)
     .await?)

@@ -113,7 +113,9 @@ pub async fn activate(
     is_finished: bool,
 ) -> Result<(), Failure> {
     sqlx::query(
-        "INSERT INTO encryption_keys (id, reencrypts, finished_at) VALUES ($1, $2, CASE WHEN $3 THEN now() END)",
+        // The time of this statement, which comes after the lock: `now()` is that of BEGIN, and data keys may have been made since.
+        "INSERT INTO encryption_keys (id, reencrypts, activated_at, finished_at) \
+         VALUES ($1, $2, clock_timestamp(), CASE WHEN $3 THEN now() END)",
     )
     .bind(id.as_str())
     .bind(reencrypts)

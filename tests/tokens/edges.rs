@@ -52,9 +52,11 @@ fn seconds() {
             ("nbf", json!(30.5), Some(Refusal::NotYet)),
             ("nbf", json!(31), Some(Refusal::NotYet)),
             ("nbf", json!(1_000_000_000_000_i64), Some(Refusal::NotYet)),
-            // When it was issued is told, and decides nothing.
+            // When it was issued decides only how long its whole life is.
             ("iat", json!(-3_600), None),
             ("iat", json!(3_600), None),
+            ("iat", json!(3_600 - (366 * 86_400 + 30)), None),
+            ("iat", json!(3_600 - (366 * 86_400 + 31)), Some(Refusal::LivesTooLong)),
         ];
         for (name, seconds, expected) in rows {
             assert_eq!(verdict(app, name, &seconds), expected, "{name} {seconds}");

@@ -24,8 +24,9 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// # Errors
 ///
 /// When the database fails; then it is not known whether the transaction is committed.
-pub async fn commit(mut transaction: Transaction, write: Write, widget: WidgetId) -> Result<(), Failure> {
+pub async fn commit(mut transaction: Transaction, mut write: Write, widget: WidgetId) -> Result<(), Failure> {
     store::note(&mut transaction, widget).await?;
+    write.commits();
     transaction.commit().await?;
     write.committed();
     Ok(())
