@@ -66,7 +66,24 @@ func openStore(ctx context.Context, address string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &store{pool: pool}, nil
+	s := &store{pool: pool}
+	if err := s.fill(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// fill opens every connection: one that the database refuses is told before there are requests to answer.
+func (s *store) fill(ctx context.Context) error {
+	for i := 0; i < connections; i++ {
+		connection, err := s.pool.Acquire(ctx)
+		if err != nil {
+			return fmt.Errorf("%d connections are wanted: %w", connections, err)
+		}
+		defer connection.Release()
+	}
+	return nil
 }
 
 func (s *store) close() { s.pool.Close() }
