@@ -109,7 +109,7 @@ func (a api) show(w http.ResponseWriter, r *http.Request, who caller) {
 	case errors.Is(err, pgx.ErrNoRows):
 		refuse(w, http.StatusNotFound, "There is no such widget")
 	case err != nil:
-		fail(w, err)
+		fail(w, r, err)
 	default:
 		answer(w, http.StatusOK, "application/hal+json", model(found, address(r)))
 	}
@@ -133,7 +133,7 @@ func (a api) list(w http.ResponseWriter, r *http.Request, who caller) {
 	// One more than the page has, to know whether there is another page.
 	rows, err := a.store.widgets(r.Context(), who, limit+1, (page-1)*limit)
 	if err != nil {
-		fail(w, err)
+		fail(w, r, err)
 		return
 	}
 	hasNext := len(rows) > limit && page < mostPage
@@ -234,7 +234,11 @@ func refuse(w http.ResponseWriter, status int, detail string) {
 	answer(w, status, "application/problem+json", problem{http.StatusText(status), kind, status, detail})
 }
 
-func fail(w http.ResponseWriter, err error) {
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		// The client has gone.
+		return
+	}
 	log.Print(err)
 	refuse(w, http.StatusInternalServerError, "The request could not be answered")
 }
