@@ -25,7 +25,7 @@ use crate::delivery::hint;
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
-use crate::installs::counts;
+use crate::installs::{Remembered, counts};
 use crate::monitoring;
 use crate::oauth;
 use crate::outgoing::{Client, ClientError};
@@ -145,9 +145,11 @@ impl App {
             revocations::Polling::default().poll(&shared).await.map_err(AppError::Revocations)?;
             let catalogue =
                 Live::start(pool.clone(), shared.catalogue_writes.clone(), shared.config.default_locale.clone());
-            Ok((shared, Arc::new(catalogue.await.map_err(AppError::Catalogue)?)))
+            let catalogue = Arc::new(catalogue.await.map_err(AppError::Catalogue)?);
+            let installs = Arc::new(remember_installs(&shared));
+            Ok((shared, Kept { catalogue, installs }))
         };
-        let (shared, catalogue) = match ready.await {
+        let (shared, kept) = match ready.await {
             Ok(started) => started,
             Err(error) => {
                 pool.close().await;
@@ -159,11 +161,13 @@ impl App {
         };
         // Sets that do not come keep nobody from starting: our own keys are there.
         remote.fetch().await;
-        let server = serve(listener, &shared, &catalogue).map_err(AppError::Server)?;
+        let server = serve(listener, &shared, &kept).map_err(AppError::Server)?;
         let handle = server.handle();
         let mut background = work_beside(&shared)?;
+        let Kept { catalogue, installs } = kept;
         let follower = catalogue.clone();
         background.start("the catalogue in memory", move |stop| follower.clone().follow(stop));
+        background.start("installs in memory", move |stop| installs.clone().settle(stop));
         if let Some(hints) = hints {
             hint_others(&mut background, &shared, hints);
         }
@@ -223,6 +227,21 @@ impl App {
             (None, _) => Ok(()),
         }
     }
+}
+
+/// What is kept in memory of the database, for handlers.
+#[derive(Clone)]
+struct Kept {
+    catalogue: Arc<Live>,
+    installs: Arc<Remembered>,
+}
+
+/// Remembers installs as the configuration says, and says so.
+fn remember_installs(shared: &Shared) -> Remembered {
+    let mode = shared.config.install_memory;
+    tracing::info!(installs = %mode, "what accounts have installed is read");
+    shared.metrics.install_memory(mode.as_str());
+    Remembered::new(shared.pool.clone(), shared.install_writes.clone(), mode, shared.metrics.clone())
 }
 
 /// Reads the keys of tokens; makes the one that signs when nobody has named one.
@@ -307,16 +326,21 @@ fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<(
     ended.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
-fn serve(listener: TcpListener, shared: &Arc<Shared>, catalogue: &Arc<Live>) -> io::Result<actix_web::dev::Server> {
+fn serve(listener: TcpListener, shared: &Arc<Shared>, kept: &Kept) -> io::Result<actix_web::dev::Server> {
     let config = &shared.config;
     let workers = match config.workers {
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         count => count,
     };
     let table: Vec<Arc<_>> = routes::table().into_iter().map(Arc::new).collect();
-    let (for_app, catalogue) = (shared.clone(), catalogue.clone());
-    let app =
-        move || ActixApp::new().app_data(catalogue.clone()).configure(|config| routes::mount(config, &for_app, &table));
+    let (for_app, kept) = (shared.clone(), kept.clone());
+    let app = move || {
+        let kept = kept.clone();
+        ActixApp::new()
+            .app_data(kept.catalogue)
+            .app_data(kept.installs)
+            .configure(|config| routes::mount(config, &for_app, &table))
+    };
     let server = HttpServer::new(app)
         .workers(workers)
         .client_request_timeout(config.limits.head_time)

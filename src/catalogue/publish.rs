@@ -138,7 +138,7 @@ pub async fn publish<R: Read + Seek + Send + 'static>(
     if let Some(change) = change {
         audit::record(&mut transaction, publisher.account, actor, &change).await?;
     }
-    changes::commit(transaction, write, registered.id).await?;
+    changes::commit(transaction, vec![write], registered.id).await?;
     Ok(Published { id: registered.id, code, already, is_current, attributes })
 }
 

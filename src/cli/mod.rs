@@ -84,7 +84,7 @@ struct SettingsArgs {
     log_format: Option<String>,
 }
 
-/// Where to listen, and what links begin with.
+/// Where to listen, and how requests are answered.
 #[derive(Debug, Args)]
 struct ListenArgs {
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:8080]
@@ -93,6 +93,9 @@ struct ListenArgs {
     /// What links begin with, such as `https://widgets.example.com` [default: the host that the client used]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// How old installs of an external database may be shown, such as 250ms [default: each read asks the database]
+    #[arg(long, value_name = "TIME")]
+    stale_ok: Option<String>,
 }
 
 /// Which database to use.
@@ -124,8 +127,8 @@ impl SettingsArgs {
 }
 
 impl ListenArgs {
-    fn flags(&self) -> [(&'static str, &Option<String>); 2] {
-        [("listen", &self.listen), ("public_url", &self.public_url)]
+    fn flags(&self) -> [(&'static str, &Option<String>); 3] {
+        [("listen", &self.listen), ("public_url", &self.public_url), ("stale_ok", &self.stale_ok)]
     }
 }
 

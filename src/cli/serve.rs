@@ -33,7 +33,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let flags = [self.listen.flags(), self.database.flags()].concat();
+        let flags = [self.listen.flags().as_slice(), &self.database.flags()].concat();
         let config = self.settings.load(&flags)?.config?;
         telemetry::start(&config);
         warn_of(config.outgoing);

@@ -29,7 +29,7 @@ impl Show {
             say(reference().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let loaded = self.settings.load(&[self.listen.flags(), self.database.flags()].concat())?;
+        let loaded = self.settings.load(&[self.listen.flags().as_slice(), &self.database.flags()].concat())?;
         let width = loaded.shown.iter().map(|shown| shown.name.len()).max().unwrap_or(0);
         for shown in &loaded.shown {
             let value = if shown.value.is_empty() { "(not set)" } else { &shown.value };

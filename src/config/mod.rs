@@ -15,6 +15,7 @@ use crate::outgoing::Policy;
 
 mod database;
 mod encryption;
+mod install_memory;
 mod keep;
 mod limits;
 mod metrics;
@@ -24,6 +25,7 @@ mod reference;
 
 pub use database::Database;
 pub use encryption::{ENCRYPTION_KEY, EncryptionKeys};
+pub use install_memory::InstallMemory;
 pub use keep::Keep;
 pub use limits::Limits;
 pub use metrics::MetricsReaders;
@@ -40,6 +42,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Which database to use.
     pub database: Database,
+    /// How installs are remembered.
+    pub install_memory: InstallMemory,
     /// Connections of the pool.
     pub database_connections: u32,
     /// What links begin with; without it, what the client used.
@@ -180,6 +184,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         (given, _) => given.flatten(),
     };
     let database = Database::read(r);
+    let install_memory = InstallMemory::read(r, database.as_ref());
     let database_connections =
         r.value(setting("database_connections", "16", "Connections to the database at most."), parse::connections);
     let public_url = r.optional(
@@ -238,6 +243,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         listen: listen?,
         data_dir: data_dir?,
         database: database?,
+        install_memory: install_memory?,
         database_connections: database_connections?,
         public_url: public_url?,
         trusted_proxies: trusted_proxies?,

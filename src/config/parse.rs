@@ -161,6 +161,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "is not a time such as 250ms, 5s, 15m, 24h or 30d".to_owned())
 }
 
+/// A time for which something that has changed may be shown as it was: at most a minute.
+pub(super) fn staleness(text: &str) -> Result<Duration, String> {
+    let most = Duration::from_mins(1);
+    duration(text)
+        .ok()
+        .filter(|time| *time <= most)
+        .ok_or_else(|| "is not a time such as 250ms or 2s, of at most 60s".to_owned())
+}
+
 fn split_unit(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);

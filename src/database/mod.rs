@@ -8,7 +8,7 @@ pub use open::{OpenError, Opened, open};
 pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
-pub use writes::{Ended, Write, Writes};
+pub use writes::{AccountWrites, Ended, Write, Writes, commit};
 
 use crate::config::Limits;
 

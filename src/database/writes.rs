@@ -6,6 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::{Failure, Transaction};
+use crate::auth::AccountId;
+
+/// Counts that accounts share, so that there are not as many of them as accounts: 40 bytes each.
+const COUNTS: usize = 4_096;
+
 /// Counts transactions that have ended; clones share the count.
 #[derive(Debug, Clone, Default)]
 pub struct Writes(Arc<Counts>);
@@ -41,6 +47,13 @@ impl Writes {
         self.0.begun.load(Ordering::Acquire) != ended
     }
 
+    /// Whether exactly one is under way.
+    #[must_use]
+    pub fn is_only_one_under_way(&self) -> bool {
+        let ended = self.0.ended.load(Ordering::Acquire);
+        self.0.begun.load(Ordering::Acquire) == ended + 1
+    }
+
     /// How many have ended. What ended before is in the database when this is asked, or else is `unsure`.
     #[must_use]
     pub fn ended(&self) -> Ended {
@@ -50,11 +63,60 @@ impl Writes {
     }
 }
 
+/// [`Writes`] that change what belongs to an account. Several accounts share a count: who keeps something of one of them looks anew too
+/// often, never too seldom.
+#[derive(Debug, Clone)]
+pub struct AccountWrites(Arc<[Writes; COUNTS]>);
+
+impl Default for AccountWrites {
+    fn default() -> Self {
+        Self(Arc::new(std::array::from_fn(|_| Writes::default())))
+    }
+}
+
+impl AccountWrites {
+    /// The place of an account's count among all.
+    #[must_use]
+    pub fn place(account: AccountId) -> usize {
+        usize::try_from(account.get().unsigned_abs() % COUNTS as u64).unwrap_or_default()
+    }
+
+    /// An account's count.
+    #[must_use]
+    pub fn of(&self, account: AccountId) -> &Writes {
+        #[expect(clippy::indexing_slicing, reason = "a place is less than the number of counts")]
+        &self.0[Self::place(account)]
+    }
+
+    /// Every count, in the order of places.
+    pub fn iter(&self) -> impl Iterator<Item = &Writes> {
+        self.0.iter()
+    }
+
+    /// Begins one that changes what belongs to any accounts.
+    #[must_use]
+    pub fn begin_everywhere(&self) -> Vec<Write> {
+        self.iter().map(Writes::begin).collect()
+    }
+}
+
 /// A transaction under way. When it is dropped, the transaction counts as ended.
 #[derive(Debug)]
 pub struct Write {
     counts: Arc<Counts>,
     is_unsure: bool,
+}
+
+/// Commits a transaction that was begun under these.
+///
+/// # Errors
+///
+/// When the database fails; then it is not known whether the transaction is committed.
+pub async fn commit(transaction: Transaction, mut writes: Vec<Write>) -> Result<(), Failure> {
+    writes.iter_mut().for_each(Write::commits);
+    transaction.commit().await?;
+    writes.into_iter().for_each(Write::committed);
+    Ok(())
 }
 
 impl Write {

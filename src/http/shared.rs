@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::auth::{AccountId, Caller, Keyring, Refusal, Revocations};
 use crate::background::Bell;
 use crate::config::Config;
-use crate::database::{Pool, Writes};
+use crate::database::{AccountWrites, Pool, Writes};
 use crate::metrics::Metrics;
 use crate::sealing::Sealing;
 use crate::sources::{Clock, Identifiers, Secrets};
@@ -62,6 +62,8 @@ pub struct Shared {
     pub bell: Bell,
     /// Transactions that change what the v4 API shows of the catalogue.
     pub catalogue_writes: Writes,
+    /// Transactions that change what accounts have installed.
+    pub install_writes: AccountWrites,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
     rate: Option<Rate>,
@@ -91,6 +93,7 @@ impl Shared {
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
             bell: Bell::default(),
             catalogue_writes: Writes::default(),
+            install_writes: AccountWrites::default(),
             metrics: Arc::default(),
             rate: config.rate.map(Rate::new),
             config,

@@ -6,7 +6,9 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::fit::{Difference, Tally, misfits};
+use super::placements::Placed;
 use super::plan::{Plan, PlanError, plan};
+use super::remembered::Remembered;
 use super::settings::Settings;
 use super::store::{self, Installed, LeadSource};
 use crate::archive::{Finding, SettingType, WidgetCode};
@@ -57,8 +59,13 @@ pub(crate) async fn set_lead_source(call: Call<Admin, Json<Usual>>) -> Result<Ht
         }
         Err(error) => return Err(Problem::Invalid(vec![error])),
     };
-    match store::set_lead_source(pool, caller.account, &code, pipeline_id, &Actor::of(&call)).await? {
-        LeadSource::Set => hal::json(HttpResponse::Ok(), &LeadSourceBody { pipeline_id }),
+    let change = call.state::<Remembered>()?.change(caller.account);
+    let mut transaction = pool.begin_for(caller.account).await?;
+    match store::set_lead_source(&mut transaction, caller.account, &code, pipeline_id, &Actor::of(&call)).await? {
+        LeadSource::Set(widget) => {
+            change.commit(transaction, widget, Some(Placed { pipeline_id })).await?;
+            hal::json(HttpResponse::Ok(), &LeadSourceBody { pipeline_id })
+        }
         LeadSource::NotInstalled => Err(Problem::NoWidget),
         LeadSource::NotPossible => Err(Problem::Conflict(format!(
             "The widget `{code}` cannot be a lead source: its manifest does not name the location lead_sources"

@@ -1,5 +1,7 @@
 //! Where an account's widgets are installed: what a list shows of installs, without their settings.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::catalogue::WidgetId;
 
 /// What v4 shows of an install besides its settings.
@@ -10,26 +12,52 @@ pub struct Placed {
 }
 
 /// Every install of one account.
-#[derive(Debug, Clone, Default)]
-pub struct Placements(Vec<(WidgetId, Placed)>);
+#[derive(Debug, Default)]
+pub struct Placements {
+    installs: Vec<(WidgetId, Placed)>,
+    chosen: Mutex<Option<Chosen>>,
+}
+
+/// Some of the installed widgets, and the number under which they are known.
+type Chosen = (u64, Arc<[WidgetId]>);
 
 impl Placements {
     /// Of installs in any order.
     #[must_use]
     pub fn of(mut installs: Vec<(WidgetId, Placed)>) -> Self {
         installs.sort_unstable_by_key(|(widget, _)| *widget);
-        Self(installs)
+        Self { installs, chosen: Mutex::default() }
     }
 
     /// The install of a widget.
     #[must_use]
     pub fn of_widget(&self, widget: WidgetId) -> Option<Placed> {
-        let place = self.0.binary_search_by_key(&widget, |(installed, _)| *installed).ok()?;
-        self.0.get(place).map(|(_, placed)| *placed)
+        let place = self.installs.binary_search_by_key(&widget, |(installed, _)| *installed).ok()?;
+        self.installs.get(place).map(|(_, placed)| *placed)
     }
 
     /// The installed widgets, ascending.
-    pub fn widgets(&self) -> impl Iterator<Item = WidgetId> {
-        self.0.iter().map(|(widget, _)| *widget)
+    pub fn widgets(&self) -> impl ExactSizeIterator<Item = WidgetId> {
+        self.installs.iter().map(|(widget, _)| *widget)
+    }
+
+    /// The same but for one widget.
+    #[must_use]
+    pub fn with(&self, widget: WidgetId, placed: Option<Placed>) -> Self {
+        let others = self.installs.iter().filter(|(other, _)| *other != widget).copied();
+        Self::of(others.chain(placed.map(|placed| (widget, placed))).collect())
+    }
+
+    /// What `choose` picks of the installed widgets, kept under a number: asked for again with the same number, it is not picked again.
+    pub fn chosen(&self, number: u64, choose: impl FnOnce() -> Vec<WidgetId>) -> Arc<[WidgetId]> {
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        match chosen.as_ref() {
+            Some((known, widgets)) if *known == number => widgets.clone(),
+            _ => {
+                let widgets: Arc<[WidgetId]> = choose().into();
+                *chosen = Some((number, widgets.clone()));
+                widgets
+            }
+        }
     }
 }

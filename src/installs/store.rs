@@ -154,14 +154,19 @@ pub async fn install(
     Ok(row.map(|row| row.try_get("pipeline_id")).transpose()?)
 }
 
-/// Removes an install with its settings, and notes that the widget has one install less; `false` when there was none.
+/// Removes an install with its settings, and notes that the widget has one install less; returns the widget, `None` when it was not
+/// installed.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode, actor: &Actor) -> Result<bool, Failure> {
+pub async fn uninstall(
+    connection: &mut Connection,
+    account: AccountId,
+    code: &WidgetCode,
+    actor: &Actor,
+) -> Result<Option<WidgetId>, Failure> {
     let change = Change::WidgetUninstalled { widget: code.as_str(), forced: false };
-    let mut transaction = pool.begin_for(account).await?;
     let query = sqlx::query(concat!(
         "WITH gone AS ( \
            DELETE FROM installs i USING widgets w WHERE i.account_id = $6 AND i.widget_id = w.id AND w.code = $7 \
@@ -172,19 +177,18 @@ pub async fn uninstall(pool: &Pool, account: AccountId, code: &WidgetCode, actor
         by!("$1", "$2", "$3", "$4", "$5"),
         ", $8::text AS action, $9::text AS subject, $10::text::json AS details FROM gone), ",
         append!(),
-        " SELECT FROM gone"
+        " SELECT widget_id FROM gone"
     ));
     let query = bind(query, actor).bind(account.get()).bind(code.as_str()).bind(change.action().as_str());
-    let gone = query.bind(change.subject()).bind(change.details()).fetch_optional(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(gone.is_some())
+    let gone = query.bind(change.subject()).bind(change.details()).fetch_optional(connection).await?;
+    Ok(gone.map(|row| row.try_get("widget_id")).transpose()?.map(WidgetId))
 }
 
 /// What came of setting a lead source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeadSource {
-    /// It is set.
-    Set,
+    /// It is set for this widget.
+    Set(WidgetId),
     /// The widget is not installed in the account.
     NotInstalled,
     /// The current version of the widget cannot be a lead source.
@@ -198,14 +202,13 @@ pub enum LeadSource {
 ///
 /// When the database fails.
 pub async fn set_lead_source(
-    pool: &Pool,
+    connection: &mut Connection,
     account: AccountId,
     code: &WidgetCode,
     pipeline: Option<i64>,
     actor: &Actor,
 ) -> Result<LeadSource, Failure> {
     let change = Change::LeadSourceChanged { widget: code.as_str(), pipeline_id: pipeline };
-    let mut transaction = pool.begin_for(account).await?;
     let query = sqlx::query(concat!(
         "WITH target AS ( \
            SELECT w.id, v.is_lead_source FROM widgets w \
@@ -213,21 +216,20 @@ pub async fn set_lead_source(
            JOIN installs i ON i.account_id = $6 AND i.widget_id = w.id WHERE w.code = $7 \
          ), done AS ( \
            UPDATE installs i SET pipeline_id = $8, updated_at = now() FROM target t \
-           WHERE i.account_id = $6 AND i.widget_id = t.id AND (t.is_lead_source OR $8 IS NULL) RETURNING i.account_id \
+           WHERE i.account_id = $6 AND i.widget_id = t.id AND (t.is_lead_source OR $8 IS NULL) RETURNING i.account_id, i.widget_id \
          ), audit_change AS (SELECT account_id, ",
         by!("$1", "$2", "$3", "$4", "$5"),
         ", $9::text AS action, $10::text AS subject, $11::text::json AS details FROM done), ",
         append!(),
-        " SELECT EXISTS (SELECT FROM target) AS installed, EXISTS (SELECT FROM done) AS done"
+        " SELECT EXISTS (SELECT FROM target) AS installed, (SELECT widget_id FROM done) AS done"
     ));
     let query = bind(query, actor).bind(account.get()).bind(code.as_str()).bind(pipeline);
     let query = query.bind(change.action().as_str()).bind(change.subject()).bind(change.details());
-    let row = query.fetch_one(&mut *transaction).await?;
-    transaction.commit().await?;
+    let row = query.fetch_one(connection).await?;
     Ok(match (row.try_get("installed")?, row.try_get("done")?) {
-        (_, true) => LeadSource::Set,
-        (false, false) => LeadSource::NotInstalled,
-        (true, false) => LeadSource::NotPossible,
+        (_, Some(widget)) => LeadSource::Set(WidgetId(widget)),
+        (false, None) => LeadSource::NotInstalled,
+        (true, None) => LeadSource::NotPossible,
     })
 }
 

@@ -16,7 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use labels::{AttemptLabels, ConnectionLabels, RequestLabels, RouteLabels, WayLabels};
+use labels::{AttemptLabels, ConnectionLabels, ModeLabels, RequestLabels, RouteLabels, WayLabels};
 use sampled::Gauges;
 
 pub use sampled::{Deliveries, OldestBot, Sample, Waiting};
@@ -42,6 +42,9 @@ pub struct Metrics {
     most_connections: Gauge,
     catalogue_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     catalogue_widgets: Gauge,
+    installs_known: Counter,
+    installs_read: Counter,
+    install_memory: Family<ModeLabels, Gauge>,
     sampled: Gauges,
     sample_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     // When the last sample was taken. Held while one is written or told, so that none is told half.
@@ -69,6 +72,9 @@ impl Default for Metrics {
             most_connections: Gauge::default(),
             catalogue_age: Gauge::default(),
             catalogue_widgets: Gauge::default(),
+            installs_known: Counter::default(),
+            installs_read: Counter::default(),
+            install_memory: Family::default(),
             sampled: Gauges::register(&mut registry),
             sample_age: Gauge::default(),
             sampled_at: Mutex::new(None),
@@ -106,6 +112,21 @@ impl Default for Metrics {
             metrics.catalogue_age.clone(),
         );
         registry.register("catalogue_widgets", "Widgets in memory", metrics.catalogue_widgets.clone());
+        registry.register(
+            "installs_known",
+            "Reads of an account's installs that the database was not asked for",
+            metrics.installs_known.clone(),
+        );
+        registry.register(
+            "installs_read",
+            "Reads of an account's installs that the database was asked for",
+            metrics.installs_read.clone(),
+        );
+        registry.register(
+            "install_memory",
+            "How installs are remembered: none, bounded or only_writer",
+            metrics.install_memory.clone(),
+        );
         registry.register_with_unit(
             "sample_age",
             "Since the numbers of waits and deliveries were last read from the database, or since the start",
@@ -158,6 +179,21 @@ impl Metrics {
     pub fn catalogue(&self, age: Duration, widgets: usize) {
         self.catalogue_age.set(age.as_secs_f64());
         self.catalogue_widgets.set(i64::try_from(widgets).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a read of an account's installs that the database was not asked for.
+    pub fn installs_were_known(&self) {
+        self.installs_known.inc();
+    }
+
+    /// Counts one that it was asked for.
+    pub fn installs_were_read(&self) {
+        self.installs_read.inc();
+    }
+
+    /// Tells how installs are remembered.
+    pub fn install_memory(&self, mode: &'static str) {
+        self.install_memory.get_or_create(&ModeLabels { mode }).set(1);
     }
 
     /// Notes how old what is known of revoked tokens is, and whether older keys than those of the files are in force.

@@ -29,7 +29,7 @@ pub async fn vote(
     }
     let mean = count(&mut transaction, widget, before, stars.map(Stars::get)).await?;
     listing::store::take_rating(&mut transaction, widget).await?;
-    changes::commit(transaction, write, widget).await?;
+    changes::commit(transaction, vec![write], widget).await?;
     Ok(Some(mean))
 }
 

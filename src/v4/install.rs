@@ -7,12 +7,11 @@ use super::snapshot::Live;
 use crate::archive::WidgetCode;
 use crate::audit::Actor;
 use crate::config::Limits;
-use crate::database::Failure;
 use crate::http::caller::Admin;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, Json, JsonLimits};
-use crate::installs::{Install, Settings, sealed, store};
+use crate::installs::{Install, Placed, Remembered, Settings, sealed, store};
 
 /// The limits of an install's body.
 #[derive(Debug)]
@@ -38,6 +37,7 @@ impl JsonLimits for InstallBody {
 pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let (shared, caller) = (&call.shared, &call.who.0);
+    let remembered = call.state::<Remembered>()?.change(caller.account);
     let mut transaction = shared.pool.begin_for(caller.account).await?;
     let mut sighting = store::visible(&mut transaction, caller, &code).await?.ok_or(Problem::NoWidget)?;
     call.state::<Live>()?.met(&code);
@@ -57,7 +57,7 @@ pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<Http
     let (actor, change) = (Actor::of(&call), settings.change(&code, before.as_ref()));
     let installed = store::install(&mut transaction, caller, id, &sealed, (&actor, &change)).await?;
     let pipeline_id = installed.ok_or(Problem::NoWidget)?;
-    transaction.commit().await.map_err(Failure::from)?;
+    remembered.commit(transaction, id, Some(Placed { pipeline_id })).await?;
     sighting.install = Some(Install { pipeline_id, settings: None });
     hal::ok(&View::of(&call).model(&sighting, Some(&settings)))
 }

@@ -11,7 +11,7 @@ use crate::http::conditional;
 use crate::http::hal::{self, PageLinks};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
-use crate::installs::store;
+use crate::installs::Remembered;
 
 /// What follows the widgets of a page.
 const END: &[u8] = b"]}}";
@@ -62,7 +62,7 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let limit = query.capped("limit", DEFAULT_LIMIT.min(limits.page_size), limits.page_size)?;
     let caller = &call.who.0;
     // What an account may see is looked up in any case: how long an answer takes tells nobody what there is.
-    let installs = store::placements(&call.shared.pool, caller.account).await?;
+    let installs = call.state::<Remembered>()?.all(caller.account).await?;
     let catalogue = call.state::<Live>()?.read().await?;
     let (most, skipped) = (index(limit), index((page - 1) * limit));
     let mut seen = catalogue.page(caller, &installs, skipped, most.saturating_add(1));
@@ -87,6 +87,7 @@ fn body(page: u64, links: &PageLinks, widgets: &[Written<'_>], view: &View) -> R
     // Between the brackets.
     let end = body.split_off(body.len().saturating_sub(END.len()));
     let origin = view.escaped_origin();
+    body.reserve(widgets.iter().map(|widget| widget.size(&origin) + 1).sum::<usize>() + end.len());
     for (place, widget) in widgets.iter().enumerate() {
         if place > 0 {
             body.push(b',');

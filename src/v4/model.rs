@@ -1,5 +1,7 @@
 //! The widget as v4 shows it: catalogue and install joined, every key present, in the order of the source's example.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -88,9 +90,18 @@ impl View {
 
     /// What links begin with, as it stands in JSON.
     #[must_use]
-    pub fn escaped_origin(&self) -> String {
+    pub fn escaped_origin(&self) -> Cow<'_, str> {
+        if self.origin.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {
+            return Cow::Borrowed(&self.origin);
+        }
         let quoted = serde_json::Value::from(self.origin.as_str()).to_string();
-        quoted.trim_matches('"').to_owned()
+        Cow::Owned(quoted.trim_matches('"').to_owned())
+    }
+
+    /// What links begin with.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// The address of the list.

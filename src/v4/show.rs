@@ -11,7 +11,7 @@ use crate::http::conditional;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
-use crate::installs::{Sighting, store};
+use crate::installs::{Remembered, Sighting, store};
 
 /// No widget has this number.
 const NO_WIDGET: WidgetId = WidgetId(0);
@@ -31,20 +31,22 @@ const NO_WIDGET: WidgetId = WidgetId(0);
 )]
 pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    let (pool, caller) = (&call.shared.pool, &call.who.0);
+    let caller = &call.who.0;
     let catalogue = call.state::<Live>()?.read().await?;
     let widget = catalogue.of_code(&code);
     if caller.client.is_some() && widget.is_some_and(|widget| widget.client == caller.client) {
         return with_settings(&call, &code).await;
     }
     // Asked for in any case: how long an answer takes tells nobody whether there is a widget that they do not see.
-    let install = store::placement(pool, caller.account, widget.map_or(NO_WIDGET, |widget| widget.id)).await?;
+    let installs = call.state::<Remembered>()?;
+    let install = installs.one(caller.account, widget.map_or(NO_WIDGET, |widget| widget.id)).await?;
     let widget = widget.filter(|widget| widget.is_public || install.is_some() || widget.is_of(caller));
     let widget = widget.ok_or(Problem::NoWidget)?;
     let view = View::of(&call);
     let widgets = shown(vec![Seen { widget, install }], &view)?;
     conditional::answer(&call, &tag_of("", &view, &widgets), || {
-        let (mut body, origin) = (Vec::new(), view.escaped_origin());
+        let origin = view.escaped_origin();
+        let mut body = Vec::with_capacity(widgets.iter().map(|widget| widget.size(&origin)).sum());
         for widget in &widgets {
             widget.write(&mut body, &origin);
         }

@@ -7,7 +7,7 @@ use crate::audit::Actor;
 use crate::http::caller::Admin;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
-use crate::installs::store;
+use crate::installs::{Remembered, store};
 
 /// Uninstalls a widget: its settings and their secrets are gone.
 #[utoipa::path(
@@ -20,9 +20,10 @@ use crate::installs::store;
 )]
 pub(crate) async fn uninstall(call: Call<Admin, NoBody>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
-    if store::uninstall(&call.shared.pool, call.who.0.account, &code, &Actor::of(&call)).await? {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(Problem::NoWidget)
-    }
+    let account = call.who.0.account;
+    let change = call.state::<Remembered>()?.change(account);
+    let mut transaction = call.shared.pool.begin_for(account).await?;
+    let gone = store::uninstall(&mut transaction, account, &code, &Actor::of(&call)).await?;
+    change.commit(transaction, gone.ok_or(Problem::NoWidget)?, None).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -63,9 +63,10 @@ fn a_commit_that_nobody_waits_for_is_seen_by_the_next_request() {
     test(async |app| {
         let id = app.publish(&Sample::plain("a")).await;
         for tenths in 1..=20 {
-            let write = app.writes.begin();
+            let mut write = app.writes.begin();
             let mut transaction = app.pool.begin().await.unwrap();
             rate(&mut transaction, id, tenths).await;
+            write.commits();
             drop(write);
             // Looked at after the handler's end and before the commit: that look must not be the last.
             assert_ne!(rating(app, "a").await, format!("{},{}", tenths / 10, tenths % 10));

@@ -2,6 +2,7 @@
 
 mod conditional;
 mod following;
+mod installs;
 mod model;
 mod two_servers;
 

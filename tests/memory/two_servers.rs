@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::model::{Model, Shown, Step, User};
-use crate::support::{Answer, Claims, Client, Sample, TestApp, test_two};
+use crate::support::{Answer, Claims, Client, Sample, Setup, TestApp, test_two_with, test_with};
 
 const BOUND: Duration = Duration::from_secs(1);
 const USERS: [User; 4] = [(1, 7), (1, 8), (2, 7), (3, 9)];
@@ -111,35 +111,37 @@ fn sorted(mut expected: Vec<Shown>) -> Vec<Shown> {
     expected
 }
 
-fn any_sequence_is_seen(seed: u64) {
-    test_two(async |first, second| {
-        let (mut chance, mut model) = (Chance(seed), Model::default());
-        let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
-        for number in 0..STEPS {
-            // Some steps on one server, then everybody waits until the other has seen them.
-            let (here, there) = if (number / TURN).is_multiple_of(2) { (first, second) } else { (second, first) };
-            let (code, step) = (chance.one(&CODES), chance.step());
-            let owner = model.owner(code).filter(|_| chance.below(2) == 0);
-            let user = owner.unwrap_or_else(|| chance.one(&USERS));
-            let answer = take(&client(here, user), &model, code, &step).await;
-            let changed = Instant::now();
-            let status = model.take(user, code, &step);
-            assert_eq!(answer.status, status, "{number}: {user:?} {code} {step:?}: {answer:?}");
-            *statuses.entry(status).or_default() += 1;
-            for user in [user, chance.one(&USERS)] {
-                let expected = sorted(model.list(user));
-                let (listed, single) = seen(here, user, 1 + chance.below(4)).await;
-                assert_eq!((&listed, &single), (&expected, &expected), "{number}: {user:?} {code} {step:?}");
-            }
-            if number % TURN == TURN - 1 {
-                for user in USERS {
-                    is_seen_in_time(there, user, &sorted(model.list(user)), changed).await;
-                }
+fn any_sequence_is_seen_by_two(seed: u64, setup: impl Fn() -> Setup) {
+    test_two_with(setup, async |first, second| any_sequence_is_seen(seed, first, second).await);
+}
+
+async fn any_sequence_is_seen(seed: u64, first: &TestApp, second: &TestApp) {
+    let (mut chance, mut model) = (Chance(seed), Model::default());
+    let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
+    for number in 0..STEPS {
+        // Some steps on one server, then everybody waits until the other has seen them.
+        let (here, there) = if (number / TURN).is_multiple_of(2) { (first, second) } else { (second, first) };
+        let (code, step) = (chance.one(&CODES), chance.step());
+        let owner = model.owner(code).filter(|_| chance.below(2) == 0);
+        let user = owner.unwrap_or_else(|| chance.one(&USERS));
+        let answer = take(&client(here, user), &model, code, &step).await;
+        let changed = Instant::now();
+        let status = model.take(user, code, &step);
+        assert_eq!(answer.status, status, "{number}: {user:?} {code} {step:?}: {answer:?}");
+        *statuses.entry(status).or_default() += 1;
+        for user in [user, chance.one(&USERS)] {
+            let expected = sorted(model.list(user));
+            let (listed, single) = seen(here, user, 1 + chance.below(4)).await;
+            assert_eq!((&listed, &single), (&expected, &expected), "{number}: {user:?} {code} {step:?}");
+        }
+        if number % TURN == TURN - 1 {
+            for user in USERS {
+                is_seen_in_time(there, user, &sorted(model.list(user)), changed).await;
             }
         }
-        // The sequence was worth something.
-        assert!(statuses.values().sum::<usize>() - statuses[&404] - statuses[&409] > STEPS / 4, "{statuses:?}");
-    });
+    }
+    // The sequence was worth something.
+    assert!(statuses.values().sum::<usize>() - statuses[&404] - statuses[&409] > STEPS / 4, "{statuses:?}");
 }
 
 async fn is_seen_in_time(app: &TestApp, user: User, expected: &[Shown], changed: Instant) {
@@ -155,10 +157,22 @@ async fn is_seen_in_time(app: &TestApp, user: User, expected: &[Shown], changed:
 
 #[test]
 fn any_sequence_of_changes_is_seen() {
-    any_sequence_is_seen(0x9e37_79b9_7f4a_7c15);
+    any_sequence_is_seen_by_two(0x9e37_79b9_7f4a_7c15, Setup::default);
 }
 
 #[test]
 fn any_other_sequence_of_changes_is_seen() {
-    any_sequence_is_seen(0x2545_f491_4f6c_dd1d);
+    any_sequence_is_seen_by_two(0x2545_f491_4f6c_dd1d, Setup::default);
+}
+
+/// What the other server remembers of installs is old by a quarter of the bound at most.
+#[test]
+fn any_sequence_of_changes_is_seen_by_servers_that_remember_installs() {
+    any_sequence_is_seen_by_two(0x9e37_79b9_7f4a_7c15, || Setup::default().set("stale_ok", "250ms"));
+}
+
+#[test]
+fn any_sequence_of_changes_is_seen_by_the_only_writer() {
+    let setup = Setup { only_writer: true, ..Setup::default() };
+    test_with(setup, async |app| any_sequence_is_seen(0x6a09_e667_f3bc_c908, app, app).await);
 }

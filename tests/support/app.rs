@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use widget_registry::app::App;
 use widget_registry::auth::SigningKey;
-use widget_registry::config::{Config, Sources};
-use widget_registry::database::{Pool, Writes};
+use widget_registry::config::{Config, InstallMemory, Sources};
+use widget_registry::database::{AccountWrites, Pool, Writes};
 use widget_registry::installs::counts;
 use widget_registry::sealing::Sealing;
 use widget_registry::sources::{Clock, Identifiers, Secrets};
@@ -32,6 +32,8 @@ pub struct Setup {
     pub settings: Vec<(&'static str, String)>,
     /// The configuration file's further content.
     pub file: String,
+    /// Whether nobody else is to change what accounts have installed, as it is with the embedded database.
+    pub only_writer: bool,
 }
 
 impl Setup {
@@ -56,6 +58,8 @@ pub struct TestApp {
     pub service: Pool,
     /// Its transactions that change what v4 shows.
     pub writes: Writes,
+    /// Its transactions that change what accounts have installed.
+    pub install_writes: AccountWrites,
     /// Its catalogue in memory.
     pub catalogue: Arc<Live>,
     /// What seals secrets for it.
@@ -92,10 +96,15 @@ pub fn test_with(setup: Setup, body: impl AsyncFnOnce(&TestApp)) {
 
 /// Runs a test against two services on one database.
 pub fn test_two(body: impl AsyncFnOnce(&TestApp, &TestApp)) {
+    test_two_with(Setup::default, body);
+}
+
+/// [`test_two`] with some settings of both.
+pub fn test_two_with(setup: impl Fn() -> Setup, body: impl AsyncFnOnce(&TestApp, &TestApp)) {
     actix_web::rt::System::new().block_on(async {
         let database = Database::create(true).await;
-        let (first, stop_first, first_ended) = TestApp::start(&database, Setup::default()).await;
-        let (second, stop_second, second_ended) = TestApp::start(&database, Setup::default()).await;
+        let (first, stop_first, first_ended) = TestApp::start(&database, setup()).await;
+        let (second, stop_second, second_ended) = TestApp::start(&database, setup()).await;
         let outcome = AssertUnwindSafe(body(&first, &second)).catch_unwind().await;
         for (app, stop, ended) in [(first, stop_first, first_ended), (second, stop_second, second_ended)] {
             app.pool.close().await;
@@ -123,7 +132,7 @@ impl TestApp {
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
-        let writes = app.shared.catalogue_writes.clone();
+        let (writes, install_writes) = (app.shared.catalogue_writes.clone(), app.shared.install_writes.clone());
         let catalogue = app.catalogue.clone();
         let (service, sealing) = (app.shared.pool.clone(), app.shared.sealing.clone());
         let pool = PgPool::connect_with(database.options()).await.unwrap();
@@ -143,6 +152,7 @@ impl TestApp {
                 pool,
                 service,
                 writes,
+                install_writes,
                 catalogue,
                 sealing,
                 key,
@@ -250,5 +260,10 @@ fn config(database: &Database, data_dir: &std::path::Path, setup: Setup) -> Conf
     if !file.contains_key("encryption_key_dir") {
         flags.insert("encryption_keys", ENCRYPTION_KEY.to_owned());
     }
-    Config::read(Sources { flags, environment: BTreeMap::new(), file }).config.unwrap_or_else(|error| panic!("{error}"))
+    let read = Config::read(Sources { flags, environment: BTreeMap::new(), file });
+    let mut config = read.config.unwrap_or_else(|error| panic!("{error}"));
+    if setup.only_writer {
+        config.install_memory = InstallMemory::OnlyWriter;
+    }
+    config
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::widget::WidgetId;
 use crate::background::{Stop, in_batches};
-use crate::database::{Failure, Pool, Transaction, Write};
+use crate::database::{self, Failure, Pool, Transaction, Write};
 
 /// For how long a change can be read. Whoever has not looked for [`READ_WITHIN`] must read everything anew.
 const KEPT: Duration = Duration::from_hours(1);
@@ -19,17 +19,14 @@ const BATCH: i64 = 1_000;
 const PAUSE: Duration = Duration::from_mins(1);
 
 /// Commits a transaction that changes what the v4 API shows of a widget: its current version, its visibility, its owner, its rating, or
-/// that it is there. `write` was begun before the transaction.
+/// that it is there. `writes` were begun before the transaction.
 ///
 /// # Errors
 ///
 /// When the database fails; then it is not known whether the transaction is committed.
-pub async fn commit(mut transaction: Transaction, mut write: Write, widget: WidgetId) -> Result<(), Failure> {
+pub async fn commit(mut transaction: Transaction, writes: Vec<Write>, widget: WidgetId) -> Result<(), Failure> {
     store::note(&mut transaction, widget).await?;
-    write.commits();
-    transaction.commit().await?;
-    write.committed();
-    Ok(())
+    database::commit(transaction, writes).await
 }
 
 /// Removes old changes until the end is asked for.

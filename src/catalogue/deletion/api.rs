@@ -39,7 +39,8 @@ pub(crate) async fn remove(call: Call<Publisher, NoBody>) -> Result<HttpResponse
         By::Owner(_) => Actor::of(&call),
         By::Operator => Actor::of(&call).as_operator(),
     };
-    delete(&call.shared.pool, &call.shared.catalogue_writes, &code, by, &actor).await?;
+    let writes = (&call.shared.catalogue_writes, &call.shared.install_writes);
+    delete(&call.shared.pool, writes, &code, by, &actor).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

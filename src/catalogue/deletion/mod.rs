@@ -9,7 +9,7 @@ use super::{changes, listing};
 use crate::archive::WidgetCode;
 use crate::audit::{self, Actor, Change};
 use crate::blobs;
-use crate::database::{Connection, Failure, Pool, Writes};
+use crate::database::{AccountWrites, Connection, Failure, Pool, Writes};
 use crate::digest::Sha256;
 
 /// Blobs whose bytes are removed by one statement: at most as many as a few large archives hold.
@@ -48,12 +48,15 @@ pub enum DeletionError {
 /// Why nothing was deleted.
 pub async fn delete(
     pool: &Pool,
-    writes: &Writes,
+    (writes, install_writes): (&Writes, &AccountWrites),
     code: &WidgetCode,
     by: By,
     actor: &Actor,
 ) -> Result<(), DeletionError> {
-    let write = writes.begin();
+    let mut begun = vec![writes.begin()];
+    if matches!(by, By::Operator) {
+        begun.extend(install_writes.begin_everywhere());
+    }
     let mut transaction = pool.begin_across_accounts().await?;
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.ok_or(DeletionError::NotOwner)?;
@@ -75,7 +78,7 @@ pub async fn delete(
         store::remove_installs(&mut transaction, widget.id, code, actor).await?;
     }
     audit::record(&mut transaction, widget.owner.account, actor, &change).await?;
-    Ok(changes::commit(transaction, write, widget.id).await?)
+    Ok(changes::commit(transaction, begun, widget.id).await?)
 }
 
 /// Leaves nothing but the row.

@@ -74,5 +74,5 @@ pub async fn hand_over(
         client_uuid: widget.client_uuid,
     };
     audit::record(&mut transaction, caller.account, actor, &change).await?;
-    Ok(changes::commit(transaction, write, widget.id).await?)
+    Ok(changes::commit(transaction, vec![write], widget.id).await?)
 }

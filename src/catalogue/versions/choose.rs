@@ -108,6 +108,6 @@ pub async fn change(
     listing::write(&mut transaction, id).await?;
     let change = choice.change(code, current_version.as_ref(), current.as_ref());
     audit::record(&mut transaction, caller.account, actor, &change).await?;
-    changes::commit(transaction, write, id).await?;
+    changes::commit(transaction, vec![write], id).await?;
     Ok(current)
 }

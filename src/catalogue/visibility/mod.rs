@@ -96,5 +96,5 @@ pub async fn change(
     let visibility = Step { from: widget.visibility.as_str(), to: wanted.as_str() };
     let change = Change::VisibilityChanged { widget: code.as_str(), visibility };
     audit::record(&mut transaction, caller.account, actor, &change).await?;
-    Ok(changes::commit(transaction, write, widget.id).await?)
+    Ok(changes::commit(transaction, vec![write], widget.id).await?)
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::pieces::Pieces;
 use super::ready::Ready;
@@ -18,6 +19,15 @@ pub struct Snapshot {
     public: Pieces<WidgetId, Arc<Ready>>,
     by_owner: Pieces<(i64, i64, WidgetId), Arc<Ready>>,
     by_code: Pieces<(u64, WidgetId), Arc<Ready>>,
+    /// Another one for every other content.
+    number: u64,
+}
+
+/// The number of the next content of any snapshot. The first is 1, for one that has none.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+fn next_number() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A widget that a caller sees, and the account's install of it.
@@ -49,6 +59,7 @@ impl Snapshot {
             public: pieces(widgets, |widget| widget.is_public.then_some(widget.id)),
             by_owner: pieces(widgets, |widget| Some(owner_key(widget))),
             by_code: pieces(widgets, |widget| Some((hash(&widget.code), widget.id))),
+            number: next_number(),
         }
     }
 
@@ -68,6 +79,7 @@ impl Snapshot {
         }
         self.by_owner.put(owner_key(&widget), widget.clone());
         self.by_code.put((hash(&widget.code), widget.id), widget);
+        self.number = next_number();
     }
 
     /// Takes a widget out.
@@ -77,6 +89,7 @@ impl Snapshot {
         self.public.remove(id);
         self.by_owner.remove(owner_key(&widget));
         self.by_code.remove((hash(&widget.code), id));
+        self.number = next_number();
     }
 
     /// The widget of a code, whoever sees it.
@@ -115,8 +128,11 @@ impl Snapshot {
         let own = self.by_owner.from(self.by_owner.place((account, user, WidgetId(i64::MIN))));
         let own = own.take_while(|((of_account, of_user, _), _)| (*of_account, *of_user) == (account, user));
         let own = own.map(|(_, widget)| widget.as_ref());
-        let installed = installs.widgets().filter_map(|id| self.by_id.get(id)).map(Arc::as_ref);
-        let mut hidden: Vec<&Ready> = own.chain(installed).filter(|widget| !widget.is_public).collect();
+        let of_id = |id| self.by_id.get(id).map(Arc::as_ref).filter(|widget| !widget.is_public);
+        // An account may have hundreds of widgets installed, and nearly all of them are public.
+        let installed = installs.chosen(self.number, || installs.widgets().filter(|id| of_id(*id).is_some()).collect());
+        let installed = installed.iter().filter_map(|id| of_id(*id));
+        let mut hidden: Vec<&Ready> = own.filter(|widget| !widget.is_public).chain(installed).collect();
         hidden.sort_unstable_by_key(|widget| widget.id);
         hidden.dedup_by_key(|widget| widget.id);
         hidden

@@ -134,6 +134,14 @@ impl Ready {
         }
     }
 
+    /// As many bytes as [`Self::write`] writes at most.
+    #[must_use]
+    pub fn size(&self, text: &Text, origin: &str) -> usize {
+        // `false`, the longest number of a pipeline and the names around them.
+        const REST: usize = 96;
+        text.bytes.len() + self.code.as_str().len() + origin.len() + REST
+    }
+
     /// Writes the whole model: what it begins with, whether it is installed, and links that begin with this origin.
     pub fn write(&self, to: &mut Vec<u8>, text: &Text, install: Option<Placed>, origin: &str) {
         to.extend_from_slice(&text.bytes);

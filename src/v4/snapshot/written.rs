@@ -28,6 +28,11 @@ pub(in crate::v4) fn shown<'a>(seen: Vec<Seen<'a>>, view: &View) -> Result<Vec<W
 }
 
 impl Written<'_> {
+    /// About as many bytes as the whole model has.
+    pub(in crate::v4) fn size(&self, origin: &str) -> usize {
+        self.seen.widget.size(&self.text, origin)
+    }
+
     /// Writes the whole model.
     pub(in crate::v4) fn write(&self, to: &mut Vec<u8>, origin: &str) {
         self.seen.widget.write(to, &self.text, self.seen.install, origin);
@@ -36,7 +41,10 @@ impl Written<'_> {
 
 /// Names the bytes of an answer that is made of these widgets and of what `around` says.
 pub(in crate::v4) fn tag_of(around: &str, view: &View, widgets: &[Written<'_>]) -> Tag {
-    let mut parts = format!("{}\n{around}\n", view.list_address()).into_bytes();
+    let mut parts = Vec::with_capacity(64 + view.origin().len() + around.len() + widgets.len() * 32);
+    for part in [view.origin(), "\n", around, "\n"] {
+        parts.extend_from_slice(part.as_bytes());
+    }
     for Written { seen, text } in widgets {
         parts.extend_from_slice(text.digest());
         // As many bytes follow as the first one says, so that no two lists of widgets are the same bytes.

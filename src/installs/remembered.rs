@@ -1,0 +1,204 @@
+//! Where accounts have widgets installed, remembered, so that a read asks the database for nothing.
+//!
+//! Whoever changes what an account has begins a [`Change`] before the transaction. While one is under way nothing is remembered of the
+//! account; what was remembered before its end is not believed after it, whatever it ended by. When nobody knows what came of a
+//! transaction, because its client went away while it was being committed, nothing is believed until every transaction of that time
+//! has ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::placements::{Placed, Placements};
+use super::store;
+use crate::auth::AccountId;
+use crate::background::Stop;
+use crate::catalogue::WidgetId;
+use crate::catalogue::changes::store as transactions;
+use crate::config::InstallMemory;
+use crate::database::{self, AccountWrites, Ended, Failure, Pool, Transaction, Write};
+use crate::metrics::Metrics;
+
+/// Installs that are remembered at most, in all accounts together; an account counts as some more. That is about 40 MB.
+const MOST: u64 = 1_000_000;
+/// What an account counts as besides its installs.
+const ACCOUNT: u64 = 8;
+/// Time between two looks for what came of transactions of which nobody knows.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What accounts have installed.
+#[derive(Debug)]
+pub struct Remembered {
+    pool: Pool,
+    writes: AccountWrites,
+    mode: InstallMemory,
+    known: Cache<AccountId, Known, Weight>,
+    /// By the places of `writes`: of how many unsure transactions it is known that they have ended.
+    settled: Vec<AtomicU64>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    placements: Arc<Placements>,
+    /// What was over before it was read.
+    covers: Ended,
+    /// When it was read.
+    read: Instant,
+}
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<AccountId, Known> for Weight {
+    fn weight(&self, _: &AccountId, known: &Known) -> u64 {
+        ACCOUNT + known.placements.widgets().count() as u64
+    }
+}
+
+impl Remembered {
+    /// Nothing is remembered yet.
+    #[must_use]
+    pub fn new(pool: Pool, writes: AccountWrites, mode: InstallMemory, metrics: Arc<Metrics>) -> Self {
+        let accounts = usize::try_from(MOST / ACCOUNT / 2).unwrap_or(usize::MAX);
+        let settled = writes.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { pool, writes, mode, known: Cache::with_weighter(accounts, MOST, Weight), settled, metrics }
+    }
+
+    /// Every install of an account.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn all(&self, account: AccountId) -> Result<Arc<Placements>, Failure> {
+        if let Some(known) = self.believed(account) {
+            self.metrics.installs_were_known();
+            return Ok(known.placements);
+        }
+        let (read, covers) = (Instant::now(), self.writes.of(account).ended());
+        // What an unsure transaction does may come after what is read.
+        let is_sure = self.is_settled_at(AccountWrites::place(account), covers);
+        let placements = Arc::new(store::placements(&self.pool, account).await?);
+        self.metrics.installs_were_read();
+        if is_sure && self.mode != InstallMemory::None {
+            self.known.insert(account, Known { placements: placements.clone(), covers, read });
+        }
+        Ok(placements)
+    }
+
+    /// An account's install of one widget.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn one(&self, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
+        if self.mode == InstallMemory::None {
+            self.metrics.installs_were_read();
+            return store::placement(&self.pool, account, widget).await;
+        }
+        Ok(self.all(account).await?.of_widget(widget))
+    }
+
+    /// Begins a change of what an account has installed; to be kept from before its transaction begins until it has ended.
+    #[must_use]
+    pub fn change(&self, account: AccountId) -> Change<'_> {
+        let before = self.believed(account);
+        let writes = self.writes.of(account);
+        let write = writes.begin();
+        // Another one that is under way may end before or after this one.
+        let before = before.filter(|before| writes.is_only_one_under_way() && before.covers == writes.ended());
+        Change { remembered: self, account, before, write }
+    }
+
+    /// Looks for what came of transactions of which nobody knows, until the end is asked for.
+    pub async fn settle(self: Arc<Self>, mut stop: Stop) {
+        let mut asked: Option<(i64, Vec<u64>)> = None;
+        while !stop.within(PAUSE).await {
+            let settled = match asked.take() {
+                None if self.is_settled() => Ok(None),
+                None => self.ask().await.map(Some),
+                Some(waits) => self.answered(waits).await,
+            };
+            asked = settled.unwrap_or_else(|error| {
+                tracing::warn!(%error, "it is not known yet what came of an install or uninstall");
+                None
+            });
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.writes.iter().enumerate().all(|(place, writes)| self.is_settled_at(place, writes.ended()))
+    }
+
+    fn is_settled_at(&self, place: usize, ended: Ended) -> bool {
+        self.settled.get(place).is_some_and(|settled| settled.load(Ordering::Acquire) == ended.unsure)
+    }
+
+    /// The number that every transaction has a lower one of which is unsure by now.
+    async fn ask(&self) -> Result<(i64, Vec<u64>), Failure> {
+        let unsure = self.writes.iter().map(|writes| writes.ended().unsure).collect();
+        Ok((transactions::mark(&self.pool).await?, unsure))
+    }
+
+    /// Nothing more to wait for when every transaction before the number has ended.
+    async fn answered(&self, (mark, unsure): (i64, Vec<u64>)) -> Result<Option<(i64, Vec<u64>)>, Failure> {
+        if transactions::look(&self.pool, None).await?.ended_before < mark {
+            return Ok(Some((mark, unsure)));
+        }
+        self.settled.iter().zip(&unsure).for_each(|(settled, unsure)| settled.store(*unsure, Ordering::Release));
+        Ok(None)
+    }
+
+    /// What is remembered, when nothing speaks against it.
+    fn believed(&self, account: AccountId) -> Option<Known> {
+        let most = match self.mode {
+            InstallMemory::None => return None,
+            InstallMemory::For(time) => Some(time),
+            InstallMemory::OnlyWriter => None,
+        };
+        let writes = self.writes.of(account);
+        // Asked first: what ends later counts as ended now.
+        let quiet = !writes.are_under_way();
+        let known = self.known.get(&account)?;
+        let is_new = most.is_none_or(|most| known.read.elapsed() < most);
+        (quiet && is_new && known.covers == writes.ended()).then_some(known)
+    }
+}
+
+/// A change of what an account has installed, under way.
+#[derive(Debug)]
+pub struct Change<'a> {
+    remembered: &'a Remembered,
+    account: AccountId,
+    /// What was remembered, when nobody else changes it.
+    before: Option<Known>,
+    write: Write,
+}
+
+impl Change<'_> {
+    /// Commits the transaction, after which the account has this install of the widget, or none, and the rest as before.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then it is not known whether the transaction is committed.
+    pub async fn commit(
+        self,
+        transaction: Transaction,
+        widget: WidgetId,
+        placed: Option<Placed>,
+    ) -> Result<(), Failure> {
+        let Self { remembered, account, before, write } = self;
+        database::commit(transaction, vec![write]).await?;
+        let Some(Known { placements, covers, read }) = before else { return Ok(()) };
+        let ended = remembered.writes.of(account).ended();
+        // Only this one has ended since: then it is known what the account has.
+        if ended == (Ended { all: covers.all + 1, ..covers }) {
+            let placements = Arc::new(placements.with(widget, placed));
+            remembered.known.insert(account, Known { placements, covers: ended, read });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Installs that are remembered between requests: never older than they may be, whatever happens to the requests that change them.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use widget_registry::auth::AccountId;
+
+use crate::support::{Claims, Client, Raw, Sample, Setup, TestApp, test_with};
+
+fn only_writer() -> Setup {
+    Setup { only_writer: true, ..Setup::default() }
+}
+
+/// The codes that a list shows as active.
+async fn active(client: &Client) -> BTreeSet<String> {
+    let list = client.get("/api/v4/widgets").await.json();
+    let widgets = list["_embedded"]["widgets"].as_array().unwrap();
+    let active = widgets.iter().filter(|widget| widget["is_active_in_account"] == Value::Bool(true));
+    active.map(|widget| widget["code"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The codes that the database has.
+async fn installed(app: &TestApp, account: i64) -> BTreeSet<String> {
+    let query = "SELECT w.code FROM installs i JOIN widgets w ON w.id = i.widget_id WHERE i.account_id = $1";
+    let codes: Vec<String> = sqlx::query_scalar(query).bind(account).fetch_all(&app.pool).await.unwrap();
+    codes.into_iter().collect()
+}
+
+/// How often the database was asked for installs.
+async fn reads(app: &TestApp) -> u64 {
+    let answer = app.with_token(None).get("/metrics").await;
+    let line = answer.text().lines().find_map(|line| line.strip_prefix("widget_registry_installs_read_total "));
+    line.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_read_of_what_is_known_asks_for_nothing() {
+    test_with(only_writer(), async |app| {
+        app.publish(&Sample::plain("a")).await;
+        app.publish(&Sample::plain("b")).await;
+        let admin = app.admin();
+        assert_eq!(admin.post("/api/v4/widgets/a", "{}").await.status, 200);
+        assert_eq!(active(&admin).await, BTreeSet::from(["a".to_owned()]));
+        let before = reads(app).await;
+        // Also what the account's own changes have done is known after them.
+        assert_eq!(admin.post("/api/v4/widgets/b", "{}").await.status, 200);
+        assert_eq!(active(&admin).await.len(), 2);
+        assert_eq!(admin.get("/api/v4/widgets/b").await.json()["is_active_in_account"], true);
+        assert_eq!(admin.delete("/api/v4/widgets/a").await.status, 204);
+        assert_eq!(active(&app.user()).await, BTreeSet::from(["b".to_owned()]));
+        assert_eq!(reads(app).await, before);
+        // One that is refused has to be forgotten: it could have done something.
+        admin.delete("/api/v4/widgets/a").await.problem(404);
+        assert_eq!(active(&admin).await, BTreeSet::from(["b".to_owned()]));
+        assert_eq!(reads(app).await, before + 1);
+        // Another account's are others.
+        assert_eq!(active(&app.caller(Claims::user(2, 7))).await, BTreeSet::new());
+        assert_eq!(reads(app).await, before + 2);
+    });
+}
+
+#[test]
+fn with_an_external_database_each_read_asks() {
+    test_with(Setup::default(), async |app| {
+        app.publish(&Sample::plain("a")).await;
+        let (admin, before) = (app.admin(), reads(app).await);
+        for _ in 0..3 {
+            assert_eq!(active(&admin).await, BTreeSet::new());
+            assert_eq!(admin.get("/api/v4/widgets/a").await.status, 200);
+        }
+        assert_eq!(reads(app).await, before + 6);
+    });
+}
+
+#[test]
+fn how_installs_are_remembered_is_told() {
+    let setups = [
+        (Setup::default(), "none"),
+        (Setup::default().set("stale_ok", "250ms"), "bounded"),
+        (only_writer(), "only_writer"),
+    ];
+    for (setup, mode) in setups {
+        test_with(setup, async |app| {
+            let answer = app.with_token(None).get("/metrics").await;
+            assert!(
+                answer.text().contains(&format!("widget_registry_install_memory{{mode=\"{mode}\"}} 1\n")),
+                "{answer:?}"
+            );
+        });
+    }
+}
+
+/// The handler has ended, and nobody knows whether what it sent on its way will be committed: here it is, a moment later.
+#[test]
+fn a_commit_that_nobody_waits_for_is_seen_by_the_next_request() {
+    test_with(only_writer(), async |app| {
+        let widget = app.publish(&Sample::plain("a")).await;
+        for account in 100..110_i64 {
+            let client = app.caller(Claims::user(account, 7));
+            assert_eq!(active(&client).await, BTreeSet::new());
+            let mut write = app.install_writes.of(AccountId::new(account).unwrap()).begin();
+            let mut transaction = app.pool.begin().await.unwrap();
+            let insert = "INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) VALUES ($1, $2, '{}', 0, 7)";
+            sqlx::query(insert).bind(account).bind(widget).execute(&mut *transaction).await.unwrap();
+            write.commits();
+            drop(write);
+            // Asked after the handler's end and before the commit: that answer must not be remembered.
+            assert_eq!(active(&client).await, BTreeSet::new());
+            transaction.commit().await.unwrap();
+            assert_eq!(active(&client).await, BTreeSet::from(["a".to_owned()]));
+        }
+        // In the end everybody knows what came of them, and nothing is asked any more.
+        let client = app.caller(Claims::user(100, 7));
+        loop {
+            let before = reads(app).await;
+            assert_eq!(active(&client).await, BTreeSet::from(["a".to_owned()]));
+            if reads(app).await == before {
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn changes_at_once_leave_what_the_database_has() {
+    test_with(only_writer(), async |app| {
+        let codes: Vec<String> = (0..4).map(|number| format!("w{number}")).collect();
+        for code in &codes {
+            app.publish(&Sample::plain(code)).await;
+        }
+        let admin = app.admin();
+        for round in 0..25 {
+            let change = async |number: usize| {
+                let path = format!("/api/v4/widgets/{}", codes[number % 4]);
+                if (round + number).is_multiple_of(3) {
+                    admin.delete(&path).await;
+                } else {
+                    admin.post(&path, "{}").await;
+                }
+                // Remembered, perhaps, while others are under way.
+                active(&admin).await;
+            };
+            join_all((0..8).map(change)).await;
+            assert_eq!(active(&admin).await, installed(app, 1).await, "round {round}");
+        }
+    });
+}
+
+#[test]
+fn clients_who_leave_do_not_make_them_old() {
+    test_with(only_writer(), async |app| {
+        app.publish(&Sample::plain("a")).await;
+        let token = Claims::admin(1, 7).sign(&app.key, app.now());
+        let admin = app.admin();
+        let mut compared = 0;
+        for round in 0..60 {
+            let request = match round % 2 {
+                0 => Raw::new("POST", "/api/v4/widgets/a").token(&token).json("{}"),
+                _ => Raw::new("DELETE", "/api/v4/widgets/a").token(&token),
+            };
+            let mut stream = app.connect().await;
+            stream.write_all(&request.bytes()).await.unwrap();
+            // Gone at some moment of the transaction.
+            for _ in 0..round * 20 {
+                tokio::task::yield_now().await;
+            }
+            stream.set_zero_linger().unwrap();
+            drop(stream);
+            for _ in 0..4 {
+                let before = installed(app, 1).await;
+                let shown = active(&admin).await;
+                if installed(app, 1).await == before {
+                    assert_eq!(shown, before, "round {round}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 60, "{compared}");
+    });
+}
+
+#[test]
+fn what_is_deleted_everywhere_is_forgotten_everywhere() {
+    test_with(only_writer(), async |app| {
+        app.publish(&Sample::plain("a")).await;
+        let clients = [1, 2, 3].map(|account| app.caller(Claims::admin(account, 7)));
+        for client in &clients {
+            assert_eq!(client.post("/api/v4/widgets/a", "{}").await.status, 200);
+            assert_eq!(active(client).await.len(), 1);
+        }
+        let operator = app.caller(Claims::user(9, 9).scopes(&["publish", "operator"]));
+        assert_eq!(operator.delete("/registry/v1/widgets/a?force=true").await.status, 204);
+        // The owner publishes it again under the same number, for nobody to see.
+        app.publish_as(&app.admin(), &Sample::plain("a").version("2.0.0"), "private").await;
+        for client in &clients[1..] {
+            client.get("/api/v4/widgets/a").await.problem(404);
+        }
+        assert_eq!(active(&clients[0]).await, BTreeSet::new());
+    });
+}
+
+#[test]
+fn the_lead_source_is_known_too() {
+    test_with(only_writer(), async |app| {
+        app.publish(&Sample::plain("a").location("lead_sources")).await;
+        let admin = app.admin();
+        assert_eq!(admin.post("/api/v4/widgets/a", "{}").await.status, 200);
+        for pipeline in [Value::from(5), Value::from(6), Value::Null] {
+            let body = serde_json::json!({ "pipeline_id": pipeline }).to_string();
+            assert_eq!(admin.put("/registry/v1/installs/a/lead-source", &body).await.status, 200);
+            assert_eq!(admin.get("/api/v4/widgets/a").await.json()["pipeline_id"], pipeline);
+        }
+    });
+}
