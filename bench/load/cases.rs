@@ -66,6 +66,16 @@ pub const CASES: [Case; 17] = [
     case("cold-start", What::ColdStart),
 ];
 
+/// The reads of the mix with their shares; the rest installs anew.
+const OF_MIX: [(f64, What); 2] =
+    [(0.6, What::Read(1, Page::Widget, false)), (0.3, What::Read(1, Page::List(50), false))];
+
+/// Every read that some cases need an answer to.
+pub fn reads(cases: &[Case], registry: &Registry) -> Vec<Read> {
+    let of_mix = OF_MIX.iter().map(|(_, what)| *what).filter(|_| cases.iter().any(|case| case.what == What::Mix));
+    cases.iter().map(|case| case.what).chain(of_mix).filter_map(|what| what.read(registry)).collect()
+}
+
 /// Cases by their names; `304` is both of them. None are all.
 pub fn chosen(names: &[String]) -> anyhow::Result<Vec<Case>> {
     for name in names {
@@ -114,7 +124,7 @@ impl Place<'_> {
             What::Read(..) => (self.reads(case.what, None).await?, Compared::Both),
             What::External(_, statement) => (self.reads(case.what, Some(statement)).await?, Compared::Both),
             What::Write(write) => (self.writes(write).await?, Compared::Postgres),
-            What::Mix => (self.mixes()?, Compared::Both),
+            What::Mix => (self.mixes().await?, Compared::Both),
             What::ColdStart => return Ok(Vec::new()),
         };
         let series = compete(&parties, self.timing).await?;
@@ -141,22 +151,21 @@ impl Place<'_> {
             parties.push(party(registry, Work::Fixed(next)));
         }
         if let Some(read) = what.read(self.registry) {
-            let next = self.registry.read(&read).await?.0;
-            let raw = Target::Http {
-                address: self.raw.address,
-                server: self.raw.server(),
-                postgres: None,
-                work: Work::Fixed(next),
-            };
+            let raw = self.of_raw(&read).await?;
             let (name, target) = match statement {
                 None => ("limit: raw", raw),
                 Some(statement) => {
-                    ("limit: raw + SELECT", Target::Both(Box::new(raw), Box::new(self.select(statement))))
+                    ("limit: raw + SELECT", Target::Shares(vec![(1.0, raw), (1.0, self.select(statement))]))
                 }
             };
             parties.push(Party { name: name.to_owned(), target });
         }
         Ok(parties)
+    }
+
+    async fn of_raw(&self, read: &Read) -> anyhow::Result<Target<'_>> {
+        let work = Work::Fixed(self.registry.read(read).await?.0);
+        Ok(Target::Http { address: self.raw.address, server: self.raw.server(), postgres: None, work })
     }
 
     /// The owner of everything is held up by no policy, and so needs no transaction around the statement.
@@ -169,25 +178,34 @@ impl Place<'_> {
     async fn writes(&self, write: Write) -> anyhow::Result<Vec<Party<'_>>> {
         let mut parties: Vec<_> =
             self.all().map(|registry| party(registry, Work::Write(&registry.writer, write))).collect();
-        let Registry { service, tokens, writer, .. } = self.registry;
-        let captured = writer.script(write, service, tokens).await?;
-        let name = format!("limit: pgbench, {} statements", captured.statements);
-        std::fs::write(self.folder.join(format!("{write:?}.sql")), &captured.lines)?;
-        let role = service.database.service_role;
-        let script = Script { role, lines: captured.lines, constants: captured.constants };
-        let writes = Some((writer, write));
-        parties.push(Party {
-            name,
-            target: Target::Pgbench { script, writes, database: &service.database, folder: self.folder },
-        });
+        let (statements, target) = self.of_pgbench(write).await?;
+        parties.push(Party { name: format!("limit: pgbench, {statements} statements"), target });
         Ok(parties)
     }
 
-    fn mixes(&self) -> anyhow::Result<Vec<Party<'_>>> {
+    /// The statements that the service sends for a write, and how many they are.
+    async fn of_pgbench(&self, write: Write) -> anyhow::Result<(usize, Target<'_>)> {
+        let Registry { service, tokens, writer, .. } = self.registry;
+        let captured = writer.script(write, service, tokens).await?;
+        let database = &service.database;
+        let script = Script { role: database.service_role, lines: captured.lines, constants: captured.constants };
+        let writes = Some((writer, write));
+        Ok((captured.statements, Target::Pgbench { script, writes, database, folder: self.folder }))
+    }
+
+    async fn mixes(&self) -> anyhow::Result<Vec<Party<'_>>> {
         let mut parties = Vec::new();
         for registry in self.all() {
             parties.push(party(registry, Work::Fixed(mix(registry, self.timing.connections)?)));
         }
+        let mut shares = Vec::new();
+        for (share, read) in OF_MIX {
+            if let Some(read) = read.read(self.registry) {
+                shares.push((share, self.of_raw(&read).await?));
+            }
+        }
+        shares.push((0.1, self.of_pgbench(Write::Reinstall).await?.1));
+        parties.push(Party { name: "limit: raw, pgbench".to_owned(), target: Target::Shares(shares) });
         Ok(parties)
     }
 }

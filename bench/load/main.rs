@@ -279,8 +279,7 @@ async fn in_place(
     timing: &Timing,
     folder: &Path,
 ) -> anyhow::Result<()> {
-    let reads: Vec<_> = cases.iter().filter_map(|case| case.what.read(registry)).collect();
-    let raw = registry.raw(setup, folder, &reads).await?;
+    let raw = registry.raw(setup, folder, &cases::reads(cases, registry)).await?;
     let place = Place { registry, large, raw: &raw, timing, folder };
     for case in cases {
         rows.add(place.measure(*case).await.with_context(|| format!("the case {}", case.name))?);

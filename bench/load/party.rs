@@ -40,8 +40,8 @@ pub enum Target<'a> {
         database: &'a super::database::Database,
         folder: &'a Path,
     },
-    /// What the two take together.
-    Both(Box<Target<'a>>, Box<Target<'a>>),
+    /// What all of them take together, each for its share of the answers.
+    Shares(Vec<(f64, Target<'a>)>),
 }
 
 /// What pgbench runs, and as whom.
@@ -117,7 +117,13 @@ impl Target<'_> {
                 let pgbench = Pgbench { database, connections: timing.connections, seconds, folder };
                 pgbench.run(script.role, &script.lines, &variables)
             }
-            Self::Both(one, other) => Ok(Box::pin(one.slice(timing)).await?.and(&Box::pin(other.slice(timing)).await?)),
+            Self::Shares(shares) => {
+                let mut slices = Vec::new();
+                for (share, target) in shares {
+                    slices.push((*share, Box::pin(target.slice(timing)).await?));
+                }
+                Ok(Slice::of_shares(&slices))
+            }
         }
     }
 }

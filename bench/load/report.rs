@@ -68,13 +68,15 @@ impl Slice {
         }
     }
 
-    /// What doing both for each answer takes.
-    pub fn and(&self, other: &Self) -> Self {
+    /// What an answer takes of which each share is answered like one of these, on the same processors.
+    pub fn of_shares(shares: &[(f64, Self)]) -> Self {
+        let sum = |of: fn(&Self) -> f64| shares.iter().map(|(share, slice)| share * of(slice)).sum();
+        let seconds: f64 = sum(|slice| 1.0 / slice.per_second);
         Self {
-            per_second: 1.0 / (1.0 / self.per_second + 1.0 / other.per_second),
-            server: self.server + other.server,
-            postgres: self.postgres + other.postgres,
-            client: self.client + other.client,
+            per_second: 1.0 / seconds,
+            server: sum(|slice| slice.server),
+            postgres: sum(|slice| slice.postgres),
+            client: sum(|slice| slice.client),
             latencies: Vec::new(),
         }
     }
