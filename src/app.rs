@@ -35,6 +35,7 @@ use crate::routes;
 use crate::sealing::{self, Sealing};
 use crate::sources::{Clock, Identifiers, Secrets};
 use crate::token_keys::{self, Remote, RemoteError};
+use crate::v4::answers::Answers;
 use crate::v4::snapshot::Live;
 
 /// Seconds that requests have to end when the service stops.
@@ -146,8 +147,9 @@ impl App {
             let catalogue =
                 Live::start(pool.clone(), shared.catalogue_writes.clone(), shared.config.default_locale.clone());
             let catalogue = Arc::new(catalogue.await.map_err(AppError::Catalogue)?);
-            let installs = Arc::new(remember_installs(&shared));
-            Ok((shared, Kept { catalogue, installs }))
+            let is_distributed = database::is_distributed(&pool).await.map_err(AppError::Catalogue)?;
+            let installs = Arc::new(remember_installs(&shared, is_distributed));
+            Ok((shared, Kept { catalogue, installs, answers: Arc::default() }))
         };
         let (shared, kept) = match ready.await {
             Ok(started) => started,
@@ -164,7 +166,7 @@ impl App {
         let server = serve(listener, &shared, &kept).map_err(AppError::Server)?;
         let handle = server.handle();
         let mut background = work_beside(&shared)?;
-        let Kept { catalogue, installs } = kept;
+        let Kept { catalogue, installs, .. } = kept;
         let follower = catalogue.clone();
         background.start("the catalogue in memory", move |stop| follower.clone().follow(stop));
         background.start("installs in memory", move |stop| installs.clone().settle(stop));
@@ -234,14 +236,16 @@ impl App {
 struct Kept {
     catalogue: Arc<Live>,
     installs: Arc<Remembered>,
+    answers: Arc<Answers>,
 }
 
 /// Remembers installs as the configuration says, and says so.
-fn remember_installs(shared: &Shared) -> Remembered {
+fn remember_installs(shared: &Shared, is_distributed: bool) -> Remembered {
     let mode = shared.config.install_memory;
     tracing::info!(installs = %mode, "what accounts have installed is read");
     shared.metrics.install_memory(mode.as_str());
-    Remembered::new(shared.pool.clone(), shared.install_writes.clone(), mode, shared.metrics.clone())
+    // What a function sets is not passed on to the other machines.
+    Remembered::new((shared.pool.clone(), is_distributed), shared.install_writes.clone(), mode, shared.metrics.clone())
 }
 
 /// Reads the keys of tokens; makes the one that signs when nobody has named one.
@@ -339,6 +343,7 @@ fn serve(listener: TcpListener, shared: &Arc<Shared>, kept: &Kept) -> io::Result
         ActixApp::new()
             .app_data(kept.catalogue)
             .app_data(kept.installs)
+            .app_data(kept.answers)
             .configure(|config| routes::mount(config, &for_app, &table))
     };
     let server = HttpServer::new(app)

@@ -65,7 +65,7 @@ impl Actor {
             user: caller.map(|caller| caller.user.get()),
             client: caller.and_then(|caller| caller.client),
             acted_as: right(P::WHO, caller),
-            request_id: Some(call.request_id()),
+            request_id: Some(call.request_id().to_owned()),
         }
     }
 

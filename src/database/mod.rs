@@ -85,6 +85,16 @@ pub fn with_timeouts(options: PgConnectOptions, limits: &Limits) -> PgConnectOpt
     ])
 }
 
+/// Whether the tables are spread over several machines.
+///
+/// # Errors
+///
+/// When the database cannot answer.
+pub async fn is_distributed(pool: &Pool) -> Result<bool, Failure> {
+    let extension = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')");
+    Ok(extension.fetch_one(&pool.0).await?)
+}
+
 /// Whether the database answers, for the readiness probe.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
 //! Conditional reads (RFC 9110, 13): a client that has the newest answer is told so, and sent nothing.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Bytes;
 
-use super::problem::Problem;
 use super::route::Call;
 use crate::digest::Sha256;
 
@@ -27,28 +27,21 @@ pub fn names(tags: &str, tag: &str) -> bool {
     tags.trim() == "*" || tags.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
-/// Answers with what `body` writes as `application/hal+json`, or 304 when the client has it.
+/// Answers with a body as `application/hal+json`, or 304 when the client has it.
 ///
 /// It may be kept by the caller alone, who asks before each use whether it is still the same.
-///
-/// # Errors
-///
-/// Those of `body`.
-pub fn answer<P, B>(
-    call: &Call<P, B>,
-    Tag(tag): &Tag,
-    body: impl FnOnce() -> Result<Vec<u8>, Problem>,
-) -> Result<HttpResponse, Problem> {
+#[must_use]
+pub fn answer<P, B>(call: &Call<P, B>, Tag(tag): &Tag, body: Bytes) -> HttpResponse {
     let known = call.list(&header::IF_NONE_MATCH).is_some_and(|tags| names(&tags, tag));
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((header::ETAG, tag.as_str()))
-        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
-        .insert_header((header::VARY, "Authorization, Accept-Language"));
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
+        .insert_header((header::VARY, HeaderValue::from_static("Authorization, Accept-Language")));
     if known {
-        return Ok(response.finish());
+        return response.finish();
     }
-    Ok(response.insert_header((header::CONTENT_TYPE, "application/hal+json")).body(body()?))
+    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/hal+json"))).body(body)
 }
 
 #[cfg(test)]

@@ -12,15 +12,16 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
 use super::cors;
 use super::held::Held;
 use super::origin;
 use super::problem::Problem;
-use super::route::{RequestId, Route};
+use super::route::{Asked, Route};
 use super::shared::Shared;
+use crate::metrics::Metrics;
 
 /// Names the request in the log and in the answer.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -35,14 +36,13 @@ pub async fn exchange(
     shared: Arc<Shared>,
     routes: Option<Rc<[Arc<Route>]>>,
 ) -> HttpResponse {
-    let id = request_id(&request, &shared);
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let id: Rc<str> = request_id(&request, &shared).into();
     let span = tracing::info_span!("request", id = %id, account = tracing::field::Empty, user = tracing::field::Empty);
     let started = Instant::now();
     let (payload, held) = Held::split(&request, payload);
     async {
-        let route = routes.as_ref().and_then(|routes| routes.first()).map_or(NO_ROUTE, |route| route.path);
-        let mut response = match answer(request.clone(), payload, &shared, routes).await {
+        let asked = Asked { request: request.clone(), payload, shared: shared.clone(), id: id.clone() };
+        let mut response = match answer(asked, routes.as_deref()).await {
             Ok(response) => response,
             Err(problem) => problem.response(),
         };
@@ -56,7 +56,7 @@ pub async fn exchange(
             response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
         }
         let took = started.elapsed();
-        shared.metrics.answered(request.method().as_str(), route, response.status().as_u16(), took);
+        count(&request, routes.as_deref(), &shared.metrics, response.status(), took);
         log(&request, response.status(), took);
         match held {
             Some(held) => held.until_sent(response),
@@ -83,25 +83,21 @@ impl MessageBody for Unsent {
     }
 }
 
-async fn answer(
-    request: HttpRequest,
-    payload: Payload,
-    shared: &Arc<Shared>,
-    routes: Option<Rc<[Arc<Route>]>>,
-) -> Result<HttpResponse, Problem> {
-    within_size(&request, shared)?;
+async fn answer(asked: Asked, routes: Option<&[Arc<Route>]>) -> Result<HttpResponse, Problem> {
+    let Asked { request, shared, .. } = &asked;
+    within_size(request, shared)?;
     let method = request.method().clone();
     let Some(routes) = routes else {
-        let origin = origin::of_request(&request, shared.config.public_url.as_ref(), &shared.config.trusted_proxies);
+        let origin = origin::of_request(request, shared.config.public_url.as_ref(), &shared.config.trusted_proxies);
         return Err(Problem::NoRoute { method, url: format!("{origin}{}", request.path()) });
     };
     if method == Method::OPTIONS {
-        return Ok(cors::options(&request, &allow(&routes), &shared.config.cors_origins));
+        return Ok(cors::options(request, &allow(routes), &shared.config.cors_origins));
     }
     // HEAD is GET; the server leaves the body out.
     let wanted = if method == Method::HEAD { &Method::GET } else { &method };
     let Some(route) = routes.iter().find(|route| route.method == *wanted) else {
-        return Err(Problem::WrongMethod { method, allow: allow(&routes) });
+        return Err(Problem::WrongMethod { method, allow: allow(routes) });
     };
     // Health and the numbers to watch are told however busy the service is.
     let _place = match shared.requests.clone().try_acquire_owned() {
@@ -109,7 +105,21 @@ async fn answer(
         Err(_) if route.path.starts_with("/registry/v1/health/") || route.path == "/metrics" => None,
         Err(_) => return Err(Problem::Busy),
     };
-    route.answer(request, payload, shared.clone()).await
+    route.answer(asked).await
+}
+
+/// Counts an answer: by its route, or as one of a path or method that has none.
+fn count(request: &HttpRequest, routes: Option<&[Arc<Route>]>, metrics: &Metrics, status: StatusCode, took: Duration) {
+    let (method, status) = (request.method(), status.as_u16());
+    match routes {
+        Some(routes) => match routes.iter().find(|route| route.method == *method) {
+            Some(route) => route.answered(metrics, status, took),
+            None => {
+                metrics.answered(method.as_str(), routes.first().map_or(NO_ROUTE, |route| route.path), status, took)
+            }
+        },
+        None => metrics.answered(method.as_str(), NO_ROUTE, status, took),
+    }
 }
 
 fn within_size(request: &HttpRequest, shared: &Shared) -> Result<(), Problem> {

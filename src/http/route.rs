@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
-use actix_web::HttpMessage as _;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
@@ -26,10 +27,7 @@ use super::shared::Shared;
 use super::weighted::weighted;
 use crate::auth::{Caller, Refusal};
 use crate::config::Limits;
-
-/// The id of a request, kept with it from its arrival on.
-#[derive(Debug, Clone)]
-pub(super) struct RequestId(pub(super) String);
+use crate::metrics::{Metrics, RouteMetrics};
 
 /// A request that has passed every check before its handler: the caller has the right `P`, the body is a `B`.
 #[derive(Debug)]
@@ -41,13 +39,14 @@ pub struct Call<P, B = NoBody> {
     /// The body.
     pub body: B,
     request: HttpRequest,
+    id: Rc<str>,
 }
 
 impl<P, B> Call<P, B> {
     /// What names the request in the log and in the answer: at most 64 characters of `[A-Za-z0-9._-]`.
     #[must_use]
-    pub fn request_id(&self) -> String {
-        self.request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+    pub fn request_id(&self) -> &str {
+        &self.id
     }
 
     /// A decoded segment of the path, by its name in the route table. What cannot be decoded is left as it is, and matches no
@@ -104,15 +103,21 @@ impl<P, B> Call<P, B> {
     /// The languages of `Accept-Language`, the most wanted first, at most 16.
     #[must_use]
     pub fn languages(&self) -> Vec<String> {
-        languages(&self.list(&header::ACCEPT_LANGUAGE).unwrap_or_default())
+        languages(&self.accepted_languages())
+    }
+
+    /// `Accept-Language` as it was written.
+    #[must_use]
+    pub fn accepted_languages(&self) -> String {
+        self.list(&header::ACCEPT_LANGUAGE).unwrap_or_default()
     }
 
     /// A header that is a list: several lines count as one (RFC 9110, 5.3). `None` when it is not there.
     #[must_use]
     pub fn list(&self, name: &HeaderName) -> Option<String> {
-        let headers = self.request.headers();
-        let lines = || headers.get_all(name).filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
-        headers.contains_key(name).then(|| lines().join(","))
+        let mut lines = self.request.headers().get_all(name).peekable();
+        lines.peek()?;
+        Some(lines.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(","))
     }
 
     /// A header's value when it stands there exactly once and is text.
@@ -130,7 +135,9 @@ impl<P, B> Call<P, B> {
     }
 }
 
-fn languages(accept: &str) -> Vec<String> {
+/// The languages of an `Accept-Language`, the most wanted first, at most 16.
+#[must_use]
+pub fn languages(accept: &str) -> Vec<String> {
     let wanted = weighted(accept).filter(|(tag, weight)| *weight > 0 && *tag != "*");
     let mut wanted: Vec<(&str, u16)> = wanted.take(16).collect();
     wanted.sort_by_key(|(_, weight)| Reverse(*weight));
@@ -272,7 +279,27 @@ pub struct Route {
     pub who: Who,
     /// What it does with the body.
     pub body: BodyKind,
-    run: Box<dyn Fn(HttpRequest, Payload, Arc<Shared>) -> Answer + Send + Sync>,
+    run: Box<dyn Fn(Asked) -> Answer + Send + Sync>,
+    /// What is counted of it, from its first answer on.
+    measured: OnceLock<RouteMetrics>,
+}
+
+/// A request on its way to its route.
+pub struct Asked {
+    /// Its head.
+    pub request: HttpRequest,
+    /// Its body.
+    pub payload: Payload,
+    /// What every request shares.
+    pub shared: Arc<Shared>,
+    /// Its id.
+    pub id: Rc<str>,
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Asked {}", self.id)
+    }
 }
 
 impl fmt::Debug for Route {
@@ -289,22 +316,25 @@ impl Route {
         B: Body,
         F: Future<Output = Result<HttpResponse, Problem>> + 'static,
     {
-        let run = move |request, payload, shared| -> Answer { Box::pin(checked(handler, request, payload, shared)) };
-        Self { method, path, who: P::WHO, body: B::KIND, run: Box::new(run) }
+        let run = move |asked| -> Answer { Box::pin(checked(handler, asked)) };
+        Self { method, path, who: P::WHO, body: B::KIND, run: Box::new(run), measured: OnceLock::new() }
     }
 
     /// Walks a request of this route through its checks to its handler.
-    pub fn answer(&self, request: HttpRequest, payload: Payload, shared: Arc<Shared>) -> Answer {
-        (self.run)(request, payload, shared)
+    pub fn answer(&self, asked: Asked) -> Answer {
+        (self.run)(asked)
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, metrics: &Metrics, status: u16, took: Duration) {
+        self.measured.get_or_init(|| metrics.of_route(self.method.as_str(), self.path)).answered(status, took);
     }
 }
 
 /// The order of checks: token 401 → rate 429 → role 403 → content type and body 400, 413, 415 → the handler's own.
 async fn checked<P, B, F>(
     handler: fn(Call<P, B>) -> F,
-    request: HttpRequest,
-    payload: Payload,
-    shared: Arc<Shared>,
+    Asked { request, payload, shared, id }: Asked,
 ) -> Result<HttpResponse, Problem>
 where
     P: Permission,
@@ -327,8 +357,12 @@ where
     let who = P::grant(caller)?;
     let body = B::read(&request, payload, &shared).await?;
     let time = shared.config.limits.handler_time;
-    let answer = handler(Call { shared, who, body, request });
-    tokio::time::timeout(time, answer).await.unwrap_or(Err(Problem::HandlerTimeout))
+    let mut answer = pin!(handler(Call { shared, who, body, request, id }));
+    // What is answered out of memory needs no timer.
+    match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => tokio::time::timeout(time, answer).await.unwrap_or(Err(Problem::HandlerTimeout)),
+    }
 }
 
 async fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Problem> {

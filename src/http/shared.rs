@@ -118,7 +118,8 @@ impl Shared {
             keys.checked.check(token, &keys.verifier, &self.revocations, &self.clock)
         };
         match check() {
-            Err(Refusal::UnknownKey) if self.keyring.look_again(token).await => check(),
+            // Seldom, so not a part of what every request carries.
+            Err(Refusal::UnknownKey) if Box::pin(self.keyring.look_again(token)).await => check(),
             checked => checked,
         }
     }

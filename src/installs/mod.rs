@@ -10,6 +10,7 @@ pub mod reseal;
 pub mod sealed;
 pub mod settings;
 pub mod store;
+mod together;
 
 pub use placements::{Placed, Placements};
 pub use remembered::{Change, Remembered};

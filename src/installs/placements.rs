@@ -1,5 +1,6 @@
 //! Where an account's widgets are installed: what a list shows of installs, without their settings.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalogue::WidgetId;
@@ -15,8 +16,13 @@ pub struct Placed {
 #[derive(Debug, Default)]
 pub struct Placements {
     installs: Vec<(WidgetId, Placed)>,
+    /// Given to those that are remembered.
+    number: Option<u64>,
     chosen: Mutex<Option<Chosen>>,
 }
+
+/// The number of the next that are remembered.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Some of the installed widgets, and the number under which they are known.
 type Chosen = (u64, Arc<[WidgetId]>);
@@ -26,7 +32,19 @@ impl Placements {
     #[must_use]
     pub fn of(mut installs: Vec<(WidgetId, Placed)>) -> Self {
         installs.sort_unstable_by_key(|(widget, _)| *widget);
-        Self { installs, chosen: Mutex::default() }
+        Self { installs, number: None, chosen: Mutex::default() }
+    }
+
+    /// Gives them a number that no others have, for what is kept of them.
+    #[must_use]
+    pub(super) fn numbered(self) -> Self {
+        Self { number: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..self }
+    }
+
+    /// Their number, when they are remembered.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.number
     }
 
     /// The install of a widget.

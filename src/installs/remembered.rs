@@ -14,6 +14,7 @@ use quick_cache::sync::Cache;
 
 use super::placements::{Placed, Placements};
 use super::store;
+use super::together::Together;
 use crate::auth::AccountId;
 use crate::background::Stop;
 use crate::catalogue::WidgetId;
@@ -35,10 +36,19 @@ pub struct Remembered {
     pool: Pool,
     writes: AccountWrites,
     mode: InstallMemory,
+    /// `None` where the functions that read several accounts do not work.
+    together: Option<Gathered>,
     known: Cache<AccountId, Known, Weight>,
     /// By the places of `writes`: of how many unsure transactions it is known that they have ended.
     settled: Vec<AtomicU64>,
     metrics: Arc<Metrics>,
+}
+
+/// Reads that wait for the database, with those of other requests.
+#[derive(Debug, Default)]
+struct Gathered {
+    all: Together<AccountId, Placements>,
+    one: Together<(AccountId, WidgetId), Option<Placed>>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,10 +72,16 @@ impl Weighter<AccountId, Known> for Weight {
 impl Remembered {
     /// Nothing is remembered yet.
     #[must_use]
-    pub fn new(pool: Pool, writes: AccountWrites, mode: InstallMemory, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        (pool, is_distributed): (Pool, bool),
+        writes: AccountWrites,
+        mode: InstallMemory,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let together = (!is_distributed).then(Gathered::default);
         let accounts = usize::try_from(MOST / ACCOUNT / 2).unwrap_or(usize::MAX);
         let settled = writes.iter().map(|_| AtomicU64::new(0)).collect();
-        Self { pool, writes, mode, known: Cache::with_weighter(accounts, MOST, Weight), settled, metrics }
+        Self { pool, writes, mode, together, known: Cache::with_weighter(accounts, MOST, Weight), settled, metrics }
     }
 
     /// Every install of an account.
@@ -74,32 +90,70 @@ impl Remembered {
     ///
     /// When the database fails.
     pub async fn all(&self, account: AccountId) -> Result<Arc<Placements>, Failure> {
-        if let Some(known) = self.believed(account) {
-            self.metrics.installs_were_known();
-            return Ok(known.placements);
+        match self.believed(account) {
+            Some(known) => {
+                self.metrics.installs_were_known();
+                Ok(known.placements)
+            }
+            // Seldom, so not a part of what every request carries.
+            None => Box::pin(self.read(account)).await,
         }
+    }
+
+    async fn read(&self, account: AccountId) -> Result<Arc<Placements>, Failure> {
         let (read, covers) = (Instant::now(), self.writes.of(account).ended());
         // What an unsure transaction does may come after what is read.
         let is_sure = self.is_settled_at(AccountWrites::place(account), covers);
-        let placements = Arc::new(store::placements(&self.pool, account).await?);
+        let placements = self.ask_for_all(account).await?;
         self.metrics.installs_were_read();
-        if is_sure && self.mode != InstallMemory::None {
-            self.known.insert(account, Known { placements: placements.clone(), covers, read });
+        if !is_sure || self.mode == InstallMemory::None {
+            return Ok(Arc::new(placements));
         }
+        let placements = Arc::new(placements.numbered());
+        self.known.insert(account, Known { placements: placements.clone(), covers, read });
         Ok(placements)
     }
 
-    /// An account's install of one widget.
+    /// An account's install of one widget, and the number of all of its installs, when they are remembered.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn one(&self, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
+    pub async fn one(&self, account: AccountId, widget: WidgetId) -> Result<(Option<Placed>, Option<u64>), Failure> {
         if self.mode == InstallMemory::None {
             self.metrics.installs_were_read();
-            return store::placement(&self.pool, account, widget).await;
+            return Ok((Box::pin(self.ask_for_one(account, widget)).await?, None));
         }
-        Ok(self.all(account).await?.of_widget(widget))
+        let all = self.all(account).await?;
+        Ok((all.of_widget(widget), all.number()))
+    }
+
+    async fn ask_for_all(&self, account: AccountId) -> Result<Placements, Failure> {
+        if let Some(Gathered { all, .. }) = &self.together {
+            let pool = self.pool.clone();
+            let put = move |accounts: Vec<AccountId>| {
+                let pool = pool.clone();
+                async move { store::placements_together(&pool, &accounts).await }
+            };
+            if let Some(placements) = all.ask(account, put).await {
+                return Ok(placements);
+            }
+        }
+        store::placements(&self.pool, account).await
+    }
+
+    async fn ask_for_one(&self, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
+        if let Some(Gathered { one, .. }) = &self.together {
+            let pool = self.pool.clone();
+            let put = move |questions: Vec<(AccountId, WidgetId)>| {
+                let pool = pool.clone();
+                async move { store::placement_together(&pool, &questions).await }
+            };
+            if let Some(placed) = one.ask((account, widget), put).await {
+                return Ok(placed);
+            }
+        }
+        store::placement(&self.pool, account, widget).await
     }
 
     /// Begins a change of what an account has installed; to be kept from before its transaction begins until it has ended.
@@ -196,7 +250,7 @@ impl Change<'_> {
         let ended = remembered.writes.of(account).ended();
         // Only this one has ended since: then it is known what the account has.
         if ended == (Ended { all: covers.all + 1, ..covers }) {
-            let placements = Arc::new(placements.with(widget, placed));
+            let placements = Arc::new(placements.with(widget, placed).numbered());
             remembered.known.insert(account, Known { placements, covers: ended, read });
         }
         Ok(())

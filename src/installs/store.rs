@@ -46,6 +46,10 @@ pub async fn placements(pool: &Pool, account: AccountId) -> Result<Placements, F
     .bind(account.get())
     .fetch_one(&mut *pool.begin_for(account).await?)
     .await?;
+    read_placements(&row)
+}
+
+fn read_placements(row: &PgRow) -> Result<Placements, Failure> {
     let widgets: Option<Vec<i64>> = row.try_get("widgets")?;
     let pipelines: Option<Vec<Option<i64>>> = row.try_get("pipelines")?;
     let both = widgets.unwrap_or_default().into_iter().zip(pipelines.unwrap_or_default());
@@ -64,6 +68,38 @@ pub async fn placement(pool: &Pool, account: AccountId, widget: WidgetId) -> Res
         .fetch_optional(&mut *pool.begin_for(account).await?)
         .await?;
     Ok(pipeline.map(|pipeline_id| Placed { pipeline_id }))
+}
+
+/// [`placements`] of several accounts, in their order.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn placements_together(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Placements>, Failure> {
+    let accounts: Vec<i64> = accounts.iter().map(|account| account.get()).collect();
+    // The function sets each account before it reads.
+    let rows = sqlx::query("SELECT widgets, pipelines FROM installs_of($1)").bind(accounts);
+    rows.fetch_all(&mut *pool.catalogue().await?).await?.iter().map(read_placements).collect()
+}
+
+/// [`placement`] of several accounts, in their order.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn placement_together(
+    pool: &Pool,
+    questions: &[(AccountId, WidgetId)],
+) -> Result<Vec<Option<Placed>>, Failure> {
+    let (accounts, widgets): (Vec<i64>, Vec<i64>) =
+        questions.iter().map(|(account, widget)| (account.get(), widget.0)).unzip();
+    // The function sets each account before it reads.
+    let rows = sqlx::query("SELECT is_installed, pipeline FROM installs_at($1, $2)").bind(accounts).bind(widgets);
+    let placed = |row: &PgRow| {
+        let pipeline_id = row.try_get("pipeline")?;
+        Ok(row.try_get::<bool, _>("is_installed")?.then_some(Placed { pipeline_id }))
+    };
+    rows.fetch_all(&mut *pool.catalogue().await?).await?.iter().map(placed).collect()
 }
 
 /// A widget by its code, when the caller sees it.

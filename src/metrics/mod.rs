@@ -5,7 +5,7 @@ mod labels;
 mod sampled;
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
@@ -148,7 +148,52 @@ impl Default for Metrics {
     }
 }
 
+/// What is counted of one method of one route, found once: looking it up for each request would cost as much as the rest of a read's
+/// own work.
+pub struct RouteMetrics {
+    labels: RouteLabels,
+    requests: Family<RequestLabels, Counter>,
+    by_status: RwLock<Vec<(u16, Counter)>>,
+    seconds: Histogram,
+}
+
+impl fmt::Debug for RouteMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RouteMetrics").field(&self.labels).finish()
+    }
+}
+
+impl RouteMetrics {
+    /// Counts a request that was answered.
+    pub fn answered(&self, status: u16, took: Duration) {
+        self.seconds.observe(took.as_secs_f64());
+        let of_status = |known: &Vec<(u16, Counter)>| {
+            let known = known.iter().find(|(of, _)| *of == status);
+            known.map(|(_, counter)| counter.inc()).is_some()
+        };
+        if of_status(&self.by_status.read().unwrap_or_else(PoisonError::into_inner)) {
+            return;
+        }
+        let RouteLabels { method, route } = self.labels;
+        let counter = self.requests.get_or_create_owned(&RequestLabels { method, route, status });
+        counter.inc();
+        self.by_status.write().unwrap_or_else(PoisonError::into_inner).push((status, counter));
+    }
+}
+
 impl Metrics {
+    /// What is counted of a route of the table.
+    #[must_use]
+    pub fn of_route(&self, method: &str, route: &'static str) -> RouteMetrics {
+        let labels = RouteLabels { method: labels::method(method), route };
+        RouteMetrics {
+            seconds: self.request_seconds.get_or_create_owned(&labels),
+            labels,
+            requests: self.requests.clone(),
+            by_status: RwLock::default(),
+        }
+    }
+
     /// Counts a request that was answered. `route` is the route table's path.
     pub fn answered(&self, method: &str, route: &'static str, status: u16, took: Duration) {
         let method = labels::method(method);

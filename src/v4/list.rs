@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::answers::{Answer, Answers, Asked, Question};
 use super::model::{View, WidgetModel};
 use super::snapshot::{Live, Written, shown, tag_of};
 use crate::http::caller::User;
@@ -64,17 +65,21 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     // What an account may see is looked up in any case: how long an answer takes tells nobody what there is.
     let installs = call.state::<Remembered>()?.all(caller.account).await?;
     let catalogue = call.state::<Live>()?.read().await?;
-    let (most, skipped) = (index(limit), index((page - 1) * limit));
-    let mut seen = catalogue.page(caller, &installs, skipped, most.saturating_add(1));
-    let more = seen.len() > most;
-    seen.truncate(most);
-    // A link must lead somewhere: the highest page is the last.
-    let has_next = more && page < limits.page;
     let view = View::of(&call);
-    let links = PageLinks::new(&view.list_address(), page, limit, has_next);
-    let widgets = shown(seen, &view)?;
-    let tag = tag_of(&format!("{page} {limit} {has_next}"), &view, &widgets);
-    conditional::answer(&call, &tag, || body(page, &links, &widgets, &view))
+    let asked = Asked::new((catalogue.number(), installs.number()), caller, Question::Page(page, limit), &view);
+    let answer = call.state::<Answers>()?.of(asked, || {
+        let (most, skipped) = (index(limit), index((page - 1) * limit));
+        let mut seen = catalogue.page(caller, &installs, skipped, most.saturating_add(1));
+        let more = seen.len() > most;
+        seen.truncate(most);
+        // A link must lead somewhere: the highest page is the last.
+        let has_next = more && page < limits.page;
+        let links = PageLinks::new(&view.list_address(), page, limit, has_next);
+        let widgets = shown(seen, &view)?;
+        let tag = tag_of(&format!("{page} {limit} {has_next}"), &view, &widgets);
+        body(page, &links, &widgets, &view).map(|body| Answer { tag, body: body.into() })
+    })?;
+    Ok(conditional::answer(&call, &answer.tag, answer.body))
 }
 
 fn index(number: u64) -> usize {

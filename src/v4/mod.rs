@@ -1,5 +1,6 @@
 //! The five methods of the amoCRM/Kommo API v4 section "Widgets", a file each. A newcomer starts here.
 
+pub mod answers;
 pub mod continue_bot;
 pub mod install;
 pub mod list;

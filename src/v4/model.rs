@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::archive::SettingType;
 use crate::catalogue::Widget;
 use crate::http::hal::{Link, SelfLink};
-use crate::http::route::Call;
+use crate::http::route::{Call, languages};
 use crate::installs::{Settings, Sighting};
 
 /// A widget.
@@ -67,6 +67,7 @@ pub struct FieldModel<'a> {
 #[derive(Debug)]
 pub struct View {
     origin: String,
+    accepted: String,
     pub(super) languages: Vec<String>,
     pub(super) default_locale: String,
 }
@@ -75,9 +76,11 @@ impl View {
     /// The view of a request.
     #[must_use]
     pub fn of<P, B>(call: &Call<P, B>) -> Self {
+        let accepted = call.accepted_languages();
         Self {
             origin: call.origin(),
-            languages: call.languages(),
+            languages: languages(&accepted),
+            accepted,
             default_locale: call.shared.config.default_locale.clone(),
         }
     }
@@ -85,7 +88,8 @@ impl View {
     /// A view in one language, with links that lead nowhere yet.
     #[must_use]
     pub fn of_nobody(locale: &str, default_locale: &str) -> Self {
-        Self { origin: String::new(), languages: vec![locale.to_owned()], default_locale: default_locale.to_owned() }
+        let default_locale = default_locale.to_owned();
+        Self { origin: String::new(), accepted: locale.to_owned(), languages: vec![locale.to_owned()], default_locale }
     }
 
     /// What links begin with, as it stands in JSON.
@@ -96,6 +100,12 @@ impl View {
         }
         let quoted = serde_json::Value::from(self.origin.as_str()).to_string();
         Cow::Owned(quoted.trim_matches('"').to_owned())
+    }
+
+    /// The caller's languages, as they were written.
+    #[must_use]
+    pub fn accepted(&self) -> &str {
+        &self.accepted
     }
 
     /// What links begin with.

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 
+use super::answers::{Answer, Answers, Asked, Question};
 use super::model::{View, WidgetModel};
 use super::snapshot::{Live, Seen, shown, tag_of};
 use crate::archive::WidgetCode;
@@ -35,23 +36,27 @@ pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let catalogue = call.state::<Live>()?.read().await?;
     let widget = catalogue.of_code(&code);
     if caller.client.is_some() && widget.is_some_and(|widget| widget.client == caller.client) {
-        return with_settings(&call, &code).await;
+        return Box::pin(with_settings(&call, &code)).await;
     }
     // Asked for in any case: how long an answer takes tells nobody whether there is a widget that they do not see.
     let installs = call.state::<Remembered>()?;
-    let install = installs.one(caller.account, widget.map_or(NO_WIDGET, |widget| widget.id)).await?;
+    let (install, number) = installs.one(caller.account, widget.map_or(NO_WIDGET, |widget| widget.id)).await?;
     let widget = widget.filter(|widget| widget.is_public || install.is_some() || widget.is_of(caller));
     let widget = widget.ok_or(Problem::NoWidget)?;
     let view = View::of(&call);
-    let widgets = shown(vec![Seen { widget, install }], &view)?;
-    conditional::answer(&call, &tag_of("", &view, &widgets), || {
-        let origin = view.escaped_origin();
-        let mut body = Vec::with_capacity(widgets.iter().map(|widget| widget.size(&origin)).sum());
-        for widget in &widgets {
-            widget.write(&mut body, &origin);
-        }
-        Ok(body)
-    })
+    let asked = Asked::new((catalogue.number(), number), caller, Question::One(widget.id), &view);
+    let answer = call.state::<Answers>()?.of(asked, || made(Seen { widget, install }, &view))?;
+    Ok(conditional::answer(&call, &answer.tag, answer.body))
+}
+
+fn made(seen: Seen<'_>, view: &View) -> Result<Answer, Problem> {
+    let widgets = shown(vec![seen], view)?;
+    let origin = view.escaped_origin();
+    let mut body = Vec::with_capacity(widgets.iter().map(|widget| widget.size(&origin)).sum());
+    for widget in &widgets {
+        widget.write(&mut body, &origin);
+    }
+    Ok(Answer { tag: tag_of("", view, &widgets), body: body.into() })
 }
 
 /// The widget for its own integration, which sees the account's settings: as the database has it. Nothing between us and the client may

@@ -130,9 +130,15 @@ impl Live {
     ///
     /// When that cannot be told.
     pub async fn read(&self) -> Result<Arc<Snapshot>, StaleError> {
-        if let Some(snapshot) = self.believed() {
-            return Ok(snapshot);
+        match self.believed() {
+            Some(snapshot) => Ok(snapshot),
+            // Seldom, so not a part of what every request carries.
+            None => Box::pin(self.look_first()).await,
         }
+    }
+
+    /// [`Self::read`] when what is in memory may be old.
+    async fn look_first(&self) -> Result<Arc<Snapshot>, StaleError> {
         let asked = Instant::now();
         let look = async {
             let mut looked = self.looked.lock().await;

@@ -63,6 +63,12 @@ impl Snapshot {
         }
     }
 
+    /// Which content this is: another one has another number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// How many widgets there are.
     #[must_use]
     pub fn widgets(&self) -> usize {

@@ -1,0 +1,184 @@
+//! Questions of several requests, put to the database together.
+//!
+//! Whoever asks while nobody is being answered is answered at once. Those who ask meanwhile wait for that, and are then asked for by one
+//! statement. So a lone request waits for nobody, and many at once share what a way to the database and back costs. An answer is always
+//! from after its question: nothing is remembered.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::database::Failure;
+
+/// Questions that are put together at most.
+const MOST: usize = 64;
+/// Statements that are under way at once.
+const AT_ONCE: usize = 2;
+
+/// Gathers questions `Q` that are answered by an `A` each.
+#[derive(Debug)]
+pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
+
+#[derive(Debug)]
+struct Waiting<Q, A> {
+    questions: Vec<(Q, oneshot::Sender<A>)>,
+    under_way: usize,
+}
+
+impl<Q, A> Default for Together<Q, A> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), under_way: 0 })))
+    }
+}
+
+impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
+    /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. `None` when it could not:
+    /// then it is worth asking alone, since what is wrong may be another's question.
+    pub(super) async fn ask<F>(&self, question: Q, put: impl Fn(Vec<Q>) -> F + Send + Sync + 'static) -> Option<A>
+    where
+        F: Future<Output = Result<Vec<A>, Failure>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.0);
+            waiting.questions.push((question, answer));
+            if waiting.under_way < AT_ONCE {
+                waiting.under_way += 1;
+                // Not by the handler: its client may go away, and the others' would wait for ever.
+                tokio::spawn(answer_all(UnderWay { waiting: self.0.clone(), has_ended: false }, put));
+            }
+        }
+        answered.await.ok()
+    }
+}
+
+fn lock<Q, A>(waiting: &Mutex<Waiting<Q, A>>) -> MutexGuard<'_, Waiting<Q, A>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of the statements that are under way, until there are no questions any more.
+struct UnderWay<Q, A> {
+    waiting: Arc<Mutex<Waiting<Q, A>>>,
+    has_ended: bool,
+}
+
+impl<Q, A> UnderWay<Q, A> {
+    /// The next questions; when there are none, this one is under way no more.
+    fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)>
+    where
+        Q: Copy,
+    {
+        let mut waiting = lock(&self.waiting);
+        // Who has gone away wants no answer.
+        waiting.questions.retain(|(_, answer)| !answer.is_closed());
+        let count = waiting.questions.len().min(MOST);
+        if count == 0 {
+            // In the same breath: who comes next sees that nobody will look any more.
+            waiting.under_way -= 1;
+            self.has_ended = true;
+            return None;
+        }
+        Some(waiting.questions.drain(..count).unzip())
+    }
+}
+
+impl<Q, A> Drop for UnderWay<Q, A> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // Its thread is being stopped. Those who wait ask alone.
+            let mut waiting = lock(&self.waiting);
+            waiting.under_way -= 1;
+            waiting.questions.clear();
+        }
+    }
+}
+
+async fn answer_all<Q: Copy, A, F>(mut under_way: UnderWay<Q, A>, put: impl Fn(Vec<Q>) -> F)
+where
+    F: Future<Output = Result<Vec<A>, Failure>>,
+{
+    while let Some((questions, waiting)) = under_way.next() {
+        match put(questions).await {
+            Ok(answers) => {
+                for (answer, waiting) in answers.into_iter().zip(waiting) {
+                    // Who has gone away wants no answer.
+                    let _ = waiting.send(answer);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "several questions could not be answered together"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures_util::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    thread_local! {
+        static PUT: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Answers with the double, when it is let.
+    fn doubled(
+        gate: Arc<Semaphore>,
+    ) -> impl Fn(Vec<u32>) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<u32>, Failure>> + Send>> {
+        move |questions| {
+            PUT.with_borrow_mut(|put| put.push(questions.clone()));
+            let gate = gate.clone();
+            Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                if questions.contains(&13) {
+                    return Err(Failure::Corrupt { table: "t", row: "13".to_owned(), why: "it is 13".to_owned() });
+                }
+                Ok(questions.into_iter().map(|question| question * 2).collect())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_asked_for_with_the_others() {
+        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(0)));
+        let ask = async |question| together.ask(question, doubled(gate.clone())).await;
+        let answers = join_all((100..200).map(ask));
+        let (answers, ()) = tokio::join!(answers, async { gate.add_permits(100) });
+        assert_eq!(answers, (100..200).map(|question| Some(question * 2)).collect::<Vec<_>>());
+        let sizes: Vec<usize> = PUT.with_borrow(|put| put.iter().map(Vec::len).collect());
+        assert_eq!(sizes.iter().sum::<usize>(), 100);
+        assert!(sizes.iter().all(|size| *size <= MOST) && sizes.len() <= 4, "{sizes:?}");
+        // And a lone one alone, at once.
+        gate.add_permits(1);
+        assert_eq!(ask(7).await, Some(14));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_keeps_nobody_waiting_and_what_fails_is_told() {
+        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(0)));
+        let ask = async |question| together.ask(question, doubled(gate.clone())).await;
+        // What was put first is not answered yet when they leave.
+        let leave = async {
+            let put = async || {
+                while PUT.with_borrow(Vec::is_empty) {
+                    tokio::task::yield_now().await
+                }
+            };
+            tokio::select! {
+                _ = join_all([ask(1), ask(2), ask(3)]) => unreachable!("nothing is answered yet"),
+                () = put() => {}
+            }
+        };
+        leave.await;
+        let stay = join_all([ask(4), ask(5)]);
+        let (answers, ()) = tokio::join!(stay, async { gate.add_permits(4) });
+        assert_eq!(answers, [Some(8), Some(10)]);
+        gate.add_permits(1);
+        assert_eq!(ask(13).await, None);
+        gate.add_permits(1);
+        assert_eq!(ask(6).await, Some(12));
+    }
+}
