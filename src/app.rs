@@ -20,12 +20,12 @@ use crate::continuations::sweep;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::database::embedded::{Cluster, EmbeddedError};
 use crate::database::hints::Hints;
-use crate::database::{self, ConnectError, Connected, Failure};
+use crate::database::{self, ConnectError, Connected, Failure, Pool};
 use crate::delivery::hint;
 use crate::delivery::history::{self, Retention};
 use crate::delivery::worker::Worker;
 use crate::http::shared::Shared;
-use crate::installs::{Remembered, counts};
+use crate::installs::counts;
 use crate::monitoring;
 use crate::oauth;
 use crate::outgoing::{Client, ClientError};
@@ -35,7 +35,7 @@ use crate::routes;
 use crate::sealing::{self, Sealing};
 use crate::sources::{Clock, Identifiers, Secrets};
 use crate::token_keys::{self, Remote, RemoteError};
-use crate::v4::answers::Answers;
+use crate::v4::kept::Kept;
 use crate::v4::snapshot::Live;
 
 /// Seconds that requests have to end when the service stops.
@@ -128,30 +128,21 @@ impl App {
     /// Why it does not start; then nothing is left running.
     pub async fn start(config: Config, clock: Clock, ids: Identifiers, secrets: Secrets) -> Result<Self, AppError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let keyring = Arc::new(open_keys(&config, &data_dir, clock.clone())?);
-        let remote = Arc::new(Remote::new(keyring.clone(), config.outgoing)?);
-        let is_embedded = matches!(config.database, Database::Embedded { .. });
-        let encryption = sealing::Source::of(config.encryption_keys.as_ref(), is_embedded, || Ok(data_dir.keys_dir()))?;
-        let ring = encryption.load_or_create(&secrets).map_err(sealing::StartError::from)?;
+        let keys = Keys::open(&config, &data_dir, &clock, &secrets)?;
         // A port that is taken is told before a database is started.
-        let listen = |source| AppError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let (listener, address) = listen(config.listen)?;
         let Connected { pool, hints, cluster } = database::connect(&config, &data_dir).await?;
-        let ready = async {
-            let sealing = Sealing::start(pool.clone(), encryption, ring, secrets.clone(), clock.clone()).await?;
-            let shared =
-                Arc::new(Shared::new(config, (pool.clone(), sealing), keyring, clock.clone(), ids, secrets, address));
-            // From the first request on.
-            revocations::Polling::default().poll(&shared).await.map_err(AppError::Revocations)?;
-            let catalogue =
-                Live::start(pool.clone(), shared.catalogue_writes.clone(), shared.config.default_locale.clone());
-            let catalogue = Arc::new(catalogue.await.map_err(AppError::Catalogue)?);
-            let is_distributed = database::is_distributed(&pool).await.map_err(AppError::Catalogue)?;
-            let installs = Arc::new(remember_installs(&shared, is_distributed));
-            Ok((shared, Kept { catalogue, installs, answers: Arc::default() }))
+        let remote = keys.remote.clone();
+        let started = async {
+            let shared = share(config, pool.clone(), keys, (clock, ids, secrets), address).await?;
+            let kept = Kept::read(&shared).await.map_err(AppError::Catalogue)?;
+            // Sets that do not come keep nobody from starting: our own keys are there.
+            remote.fetch().await;
+            let client = Client::new(shared.config.outgoing)?;
+            let server = serve(listener, &shared, &kept).map_err(AppError::Server)?;
+            Ok((shared, kept, client, server))
         };
-        let (shared, kept) = match ready.await {
+        let (shared, Kept { catalogue, installs, .. }, client, server) = match started.await {
             Ok(started) => started,
             Err(error) => {
                 pool.close().await;
@@ -161,12 +152,8 @@ impl App {
                 return Err(error);
             }
         };
-        // Sets that do not come keep nobody from starting: our own keys are there.
-        remote.fetch().await;
-        let server = serve(listener, &shared, &kept).map_err(AppError::Server)?;
-        let handle = server.handle();
-        let mut background = work_beside(&shared)?;
-        let Kept { catalogue, installs, .. } = kept;
+        // From here on nothing fails that would leave the database running.
+        let mut background = work_beside(&shared, client);
         let follower = catalogue.clone();
         background.start("the catalogue in memory", move |stop| follower.clone().follow(stop));
         background.start("installs in memory", move |stop| installs.clone().settle(stop));
@@ -179,7 +166,7 @@ impl App {
             address,
             shared,
             catalogue,
-            handle,
+            handle: server.handle(),
             server: actix_web::rt::spawn(server),
             background,
             stop_database,
@@ -231,21 +218,46 @@ impl App {
     }
 }
 
-/// What is kept in memory of the database, for handlers.
-#[derive(Clone)]
-struct Kept {
-    catalogue: Arc<Live>,
-    installs: Arc<Remembered>,
-    answers: Arc<Answers>,
+/// The keys of a start: of tokens, and those that the database's secrets are encrypted with.
+struct Keys {
+    tokens: Arc<Keyring>,
+    remote: Arc<Remote>,
+    encryption: sealing::Source,
+    ring: sealing::Ring,
 }
 
-/// Remembers installs as the configuration says, and says so.
-fn remember_installs(shared: &Shared, is_distributed: bool) -> Remembered {
-    let mode = shared.config.install_memory;
-    tracing::info!(installs = %mode, "what accounts have installed is read");
-    shared.metrics.install_memory(mode.as_str());
-    // What a function sets is not passed on to the other machines.
-    Remembered::new((shared.pool.clone(), is_distributed), shared.install_writes.clone(), mode, shared.metrics.clone())
+impl Keys {
+    fn open(config: &Config, data_dir: &DataDir, clock: &Clock, secrets: &Secrets) -> Result<Self, AppError> {
+        let tokens = Arc::new(open_keys(config, data_dir, clock.clone())?);
+        let remote = Arc::new(Remote::new(tokens.clone(), config.outgoing)?);
+        let is_embedded = matches!(config.database, Database::Embedded { .. });
+        let encryption = sealing::Source::of(config.encryption_keys.as_ref(), is_embedded, || Ok(data_dir.keys_dir()))?;
+        let ring = encryption.load_or_create(secrets).map_err(sealing::StartError::from)?;
+        Ok(Self { tokens, remote, encryption, ring })
+    }
+}
+
+/// Takes the address; nobody is answered yet.
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
+    let failed = |source| AppError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// What requests share: with keys that open what is sealed, and every revocation that there is.
+async fn share(
+    config: Config,
+    pool: Pool,
+    keys: Keys,
+    (clock, ids, secrets): (Clock, Identifiers, Secrets),
+    address: SocketAddr,
+) -> Result<Arc<Shared>, AppError> {
+    let sealing = Sealing::start(pool.clone(), keys.encryption, keys.ring, secrets.clone(), clock.clone()).await?;
+    let shared = Arc::new(Shared::new(config, (pool, sealing), keys.tokens, clock, ids, secrets, address));
+    // From the first request on.
+    revocations::Polling::default().poll(&shared).await.map_err(AppError::Revocations)?;
+    Ok(shared)
 }
 
 /// Reads the keys of tokens; makes the one that signs when nobody has named one.
@@ -277,13 +289,13 @@ fn keep_tokens(background: &mut Background, shared: &Arc<Shared>, remote: Arc<Re
 }
 
 /// What goes on beside the requests.
-fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
+fn work_beside(shared: &Arc<Shared>, client: Client) -> Background {
     let mut background = Background::default();
     let config = &shared.config;
     let worker = Arc::new(Worker {
         pool: shared.pool.clone(),
         sealing: shared.sealing.clone(),
-        client: Client::new(config.outgoing)?,
+        client,
         ids: shared.ids.clone(),
         clock: shared.clock.clone(),
         bell: shared.bell.clone(),
@@ -314,7 +326,7 @@ fn work_beside(shared: &Arc<Shared>) -> Result<Background, ClientError> {
     background.start("old rows are sealed", move |stop| resealing::seal_old(pool.clone(), sealing.clone(), stop));
     let (pool, metrics) = (shared.pool.clone(), shared.metrics.clone());
     background.start("numbers to watch", move |stop| monitoring::watch(pool.clone(), metrics.clone(), stop));
-    Ok(background)
+    background
 }
 
 /// Tells the other servers of the same database of new events, and hears them.

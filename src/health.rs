@@ -45,7 +45,7 @@ pub(crate) async fn live(_: Call<Anyone, NoBody>) -> Result<HttpResponse, Proble
     get, path = "/registry/v1/health/ready", tag = "health", operation_id = "ready",
     responses(
         (status = 200, description = "Requests can be answered", body = HealthBody),
-        (status = 503, description = "The database does not answer, or the catalogue in memory cannot follow it"),
+        (status = 503, description = "The database does not answer, the catalogue in memory cannot follow it, or which tokens are revoked has not been read for 30 s"),
     ),
 )]
 pub(crate) async fn ready(call: Call<Anyone, NoBody>) -> Result<HttpResponse, Problem> {

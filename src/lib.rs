@@ -31,6 +31,7 @@
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
 //! | [`recent`] | what was used recently, up to a number of things |
+//! | [`whole_file`] | writing a file whole or not at all |
 //!
 //! In every feature's folder `api.rs` holds its handlers under `/registry/v1` and `store.rs` its SQL; the other files are the rules
 //! and touch neither.
@@ -70,3 +71,4 @@ pub mod sources;
 pub mod telemetry;
 pub mod token_keys;
 pub mod v4;
+pub mod whole_file;

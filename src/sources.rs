@@ -32,6 +32,12 @@ impl Clock {
         (self.0)()
     }
 
+    /// Microseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub fn microseconds(&self) -> i64 {
+        i64::try_from(self.now().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
+    }
+
     /// Seconds since 1970-01-01 UTC, as tokens count.
     #[must_use]
     pub fn unix(&self) -> i64 {

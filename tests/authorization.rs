@@ -78,7 +78,7 @@ const TABLE: [(&str, &str, [u16; 11]); 55] = [
     ("GET",    "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("PATCH",  "/registry/v1/integrations/{client_uuid}",                      [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  200]),
     ("POST",   "/registry/v1/integrations/{client_uuid}/secrets",              [401,  401,  401,  401,  404,  403,  403,  403,  403,  403,  201]),
-    ("GET",    "/registry/v1/audit",                                           [401,  401,  401,  401,  200,  403,  200,  200,  200,  200,  200]),
+    ("GET",    "/registry/v1/audit",                                           [401,  401,  401,  401,  200,  403,  200,  403,  403,  200,  200]),
     ("POST",   "/registry/v1/revocations",                                     [401,  401,  401,  401,  201,  403,  201,  403,  403,  201,  201]),
     ("GET",    "/registry/v1/revocations",                                     [401,  401,  401,  401,  200,  403,  200,  403,  403,  200,  200]),
     ("POST",   "/oauth2/access_token",                                         [400,  400,  400,  400,  400,  400,  400,  400,  400,  400,  400]),

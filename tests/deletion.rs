@@ -219,6 +219,37 @@ fn patient() -> Setup {
         .set("limits.handler_time", "60s")
 }
 
+/// Each takes the other owner's audit log first: of two that did it at the same time one would wait for the other in a circle.
+#[test]
+fn two_by_force_get_along() {
+    test_with(patient(), async |app| {
+        let other = app.caller(Claims::admin(2, 7).scopes(&["publish", "publish:public"]));
+        for (code, version, publisher, account) in [("first", "1.0", app.admin(), 2), ("second", "2.0", other, 1)] {
+            // No file is that of both: for those they would wait before.
+            let mut sample = Sample::plain(code).version(version);
+            sample.script = format!("// {code}\n{}", sample.script);
+            app.publish_as(&publisher, &sample, "public").await;
+            for account in [account, 5] {
+                let admin = app.caller(Claims::admin(account, 9));
+                assert_eq!(admin.post(&format!("/api/v4/widgets/{code}"), "{}").await.status, 200);
+            }
+        }
+        let mut held = app.pool.begin().await.unwrap();
+        sqlx::query("SELECT FROM audit_heads WHERE account_id = 5 FOR UPDATE").execute(&mut *held).await.unwrap();
+        let (one, two) = (operator(app), operator(app));
+        let both = join(
+            one.delete("/registry/v1/widgets/first?force=true"),
+            two.delete("/registry/v1/widgets/second?force=true"),
+        );
+        let release = async {
+            app.blocked(2).await;
+            held.commit().await.unwrap();
+        };
+        let ((first, second), ()) = join(both, release).await;
+        assert_eq!((first.status, second.status), (204, 204), "{first:?} {second:?}");
+    });
+}
+
 fn same(code: &str) -> Sample {
     let mut sample = Sample::plain("same");
     code.clone_into(&mut sample.code);

@@ -11,7 +11,8 @@ use crate::digest::Sha256;
 /// The end of a `WITH` list, which appends an entry for each row of its member `audit_change` to the chain of its `account_id`, one for
 /// each account at most. The columns of that member: `account_id`, those of [`by!`], `action`, `subject`, `details` (`json`).
 ///
-/// Appending locks the chain's head until the transaction ends, so it comes last in every transaction: then nobody waits in a circle.
+/// Appending locks the chain's head until the transaction ends, so after it nothing is waited for that others hold: then nobody waits in a circle. Who
+/// appends to several chains in one transaction excludes others who do, as deletion by force does.
 macro_rules! append {
     () => {
         "audit_head AS ( \
@@ -57,7 +58,8 @@ pub(crate) fn bind<'q>(query: Query<'q, Postgres, PgArguments>, actor: &'q Actor
     query.bind(actor.account).bind(actor.user).bind(actor.client).bind(actor.acted_as).bind(actor.request_id.as_deref())
 }
 
-/// Writes a change down in the transaction that makes it. The last statement of that: whoever comes after waits until it ends.
+/// Writes a change down in the transaction that makes it. After it comes no statement that waits for anybody, because whoever changes something in the
+/// same account waits until the transaction ends.
 ///
 /// # Errors
 ///

@@ -156,7 +156,7 @@ pub struct Claims {
     pub jti: Option<String>,
 }
 
-/// Seconds since 1970, as RFC 7519 has it: others may send a fraction, we send whole seconds.
+/// Seconds since 1970, as RFC 7519 has it, with a fraction or without.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Deserialize)]
 #[serde(transparent)]
 pub struct NumericDate(f64);
@@ -164,7 +164,7 @@ pub struct NumericDate(f64);
 impl Serialize for NumericDate {
     #[expect(clippy::cast_possible_truncation, reason = "saturates, which is the wanted end of time")]
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(self.0 as i64)
+        if self.is_whole() { serializer.serialize_i64(self.0 as i64) } else { serializer.serialize_f64(self.0) }
     }
 }
 
@@ -188,10 +188,23 @@ impl NumericDate {
         self.0 - other.0
     }
 
-    /// Whether this date is in that second or before it.
+    /// From microseconds since 1970, of which a date of our time loses none.
     #[must_use]
-    pub(super) fn is_in_or_before(self, second: i64) -> bool {
-        self.0.floor() <= Self::from_unix(second).0
+    #[expect(clippy::cast_precision_loss, reason = "exact up to the year 2255")]
+    pub(super) fn from_microseconds(microseconds: i64) -> Self {
+        Self(microseconds as f64 / 1_000_000.0)
+    }
+
+    /// Whether a token of this date may have been issued by that time. Of one that tells whole seconds, which others issue, it is not known when
+    /// in that second it was.
+    #[must_use]
+    pub(super) fn may_be_by(self, microseconds: i64) -> bool {
+        let until = Self::from_microseconds(microseconds).0;
+        self.0 <= if self.is_whole() { until.floor() } else { until }
+    }
+
+    fn is_whole(self) -> bool {
+        self.0.fract() == 0.0
     }
 }
 
@@ -232,6 +245,28 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_have_been_issued_by_a_time() {
+        // A revocation 0.5 s after a second, and tokens around it.
+        let until = 1_795_392_000_500_000;
+        let by = |microseconds| NumericDate::from_microseconds(microseconds).may_be_by(until);
+        assert!(by(until) && by(until - 1) && by(until - 499_999) && by(1_795_391_999_999_999));
+        assert!(!by(until + 1) && !by(1_795_392_001_000_000));
+        // One that tells whole seconds may be of any time in it.
+        assert!(by(1_795_392_000_000_000) && NumericDate::from_unix(1_795_392_000).may_be_by(1_795_392_000_000_000));
+    }
+
+    #[test]
+    fn dates_travel_as_they_are() {
+        let text = |date| serde_json::to_string(&date).unwrap();
+        assert_eq!(text(NumericDate::from_unix(1_795_392_000)), "1795392000");
+        assert_eq!(text(NumericDate::from_microseconds(1_795_392_000_000_001)), "1795392000.000001");
+        for microseconds in (0..1_000_000).step_by(997) {
+            let date = NumericDate::from_microseconds(1_795_392_000_000_000 + microseconds);
+            assert_eq!(serde_json::from_str::<NumericDate>(&text(date)).unwrap(), date);
+        }
+    }
 
     #[test]
     fn ids_are_plain_decimals_that_fit() {

@@ -17,6 +17,7 @@ use super::jwks::{PublicKey, PublicKeySet};
 use super::keys::{self, KeyError, KeySource, VerificationKey, Verifier};
 use super::retired::{self, Retired};
 use super::signing::{SigningKey, SigningKeyError};
+use crate::digest::Sha256;
 use crate::sources::Clock;
 
 /// Time between two fetches because of keys that nobody knows.
@@ -48,7 +49,7 @@ pub struct Keys {
     /// Checks tokens.
     pub verifier: Verifier,
     /// Those that it has checked.
-    pub checked: Checked,
+    pub checked: Arc<Checked>,
     /// Signs ours.
     pub signing: Arc<SigningKey>,
     retired: Vec<Retired>,
@@ -83,7 +84,18 @@ struct State {
     /// What they held when they were last usable.
     local: Local,
     /// The keys of each fetched set.
-    fetched: BTreeMap<String, Vec<VerificationKey>>,
+    fetched: BTreeMap<String, Fetched>,
+    /// Why the files could not be used when they were read last.
+    failed: Option<String>,
+    /// Tokens that these keys have checked.
+    checked: Arc<Checked>,
+}
+
+#[derive(Debug)]
+struct Fetched {
+    /// The text that they were read from.
+    text: Sha256,
+    keys: Vec<VerificationKey>,
 }
 
 #[derive(Debug)]
@@ -116,7 +128,8 @@ impl Keyring {
     pub fn open(issuer: String, signing: PathBuf, sources: Vec<KeySource>, clock: Clock) -> Result<Self, KeyringError> {
         let files = Files { issuer, signing, sources };
         let stamps = files.stamps();
-        let state = State { stamps, local: files.load(&clock)?, fetched: BTreeMap::new() };
+        let local = files.load(&clock)?;
+        let state = State { stamps, local, fetched: BTreeMap::new(), failed: None, checked: Arc::default() };
         Ok(Self {
             files,
             now: RwLock::new(Arc::new(state.keys())),
@@ -166,10 +179,11 @@ impl Keyring {
         self.reload_in(&mut lock(&self.state))
     }
 
-    /// Reads the files anew when one of them has changed. Whether the keys were swapped.
+    /// Reads the files anew when one of them has changed, or when they could not be used the last time: what kept us from it may have passed.
+    /// Whether the keys were swapped.
     pub fn reload_if_changed(&self) -> bool {
         let mut state = lock(&self.state);
-        if state.stamps == self.files.stamps() { false } else { self.reload_in(&mut state) }
+        if state.failed.is_none() && state.stamps == self.files.stamps() { false } else { self.reload_in(&mut state) }
     }
 
     fn reload_in(&self, state: &mut State) -> bool {
@@ -185,11 +199,18 @@ impl Keyring {
                     "the keys of tokens were read"
                 );
                 state.local = local;
+                state.failed = None;
+                state.checked = Arc::default();
                 self.swap(state);
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "the keys of tokens cannot be used; those before stay in force");
+                let why = Some(error.to_string());
+                // Once for each reason, however often it is tried.
+                if state.failed != why {
+                    tracing::error!(%error, "the keys of tokens cannot be used; those before stay in force");
+                    state.failed = why;
+                }
                 false
             }
         }
@@ -206,8 +227,13 @@ impl Keyring {
         for key in &mut keys {
             key.until = Some(until);
         }
+        let text = Sha256::of(&[text]);
         let mut state = lock(&self.state);
-        state.fetched.insert(url.to_owned(), keys);
+        let before = state.fetched.insert(url.to_owned(), Fetched { text, keys });
+        // The same keys have checked the same tokens: only their day begins anew.
+        if before.is_none_or(|before| before.text != text) {
+            state.checked = Arc::default();
+        }
         self.swap(&state);
         Ok(())
     }
@@ -265,10 +291,11 @@ impl Keyring {
 
 impl State {
     fn keys(&self) -> Keys {
-        let verifier = self.fetched.values().fold(self.local.verifier.clone(), |verifier, keys| verifier.with(keys));
+        let verifier =
+            self.fetched.values().fold(self.local.verifier.clone(), |verifier, set| verifier.with(&set.keys));
         Keys {
             verifier,
-            checked: Checked::default(),
+            checked: self.checked.clone(),
             signing: self.local.signing.clone(),
             retired: self.local.retired.clone(),
         }

@@ -18,7 +18,7 @@ pub use claims::{AccountId, Caller, Claims, MOST_LIFETIME, Role, Scope, UserId};
 pub use jwks::{PublicKey, PublicKeySet};
 pub use keyring::{Keyring, KeyringError, Keys};
 pub use keys::{KeyAlgorithm, KeyError, KeySource, VerificationKey, Verifier};
-pub use retired::{Rotation, retired, rotate};
+pub use retired::{Prepared, Rotation, prepare, retired, rotate, withdraw};
 pub use revoked::{Revocation, Revocations, Subject};
 pub use signing::{Issue, SigningKey, SigningKeyError};
 pub use widget_token::{ShortSecret, WidgetCall, WidgetClaims, WidgetSecret};

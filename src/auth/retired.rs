@@ -6,18 +6,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jsonwebtoken::DecodingKey;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::claims::MOST_LIFETIME;
 use super::jwks::PublicKey;
 use super::keys::{KeyAlgorithm, VerificationKey};
-use super::signing::{SigningKey, SigningKeyError, folder_of, generate, kid_of};
+use super::signing::{SigningKey, SigningKeyError, generate, kid_of};
 use crate::sources::Clock;
+use crate::whole_file::{self, folder_of};
 
 /// What the drafts of new keys are called before they are whole.
 const DRAFT: &str = ".signing-draft-";
@@ -63,27 +65,81 @@ pub(super) fn folder(signing_key: &Path) -> PathBuf {
     signing_key.with_extension("retired")
 }
 
-/// Puts a new key in the place of the one that signs, whose tokens are believed for `keep` and at most as long as any lives. Servers that
-/// run find it by themselves. Several programs may do this at once: they wait for each other.
+/// A change of the signing key that is ready to be made. Others who want to change it wait for this one.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What it will be.
+    pub rotation: Rotation,
+    signing_key: PathBuf,
+    old: SigningKey,
+    new: SecretString,
+    now: i64,
+    _lock: File,
+}
+
+impl Prepared {
+    /// Puts the new key in the place of the one that signs. Servers that run find it by themselves.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be written; then the present key still signs.
+    pub fn finish(self) -> Result<Rotation, SigningKeyError> {
+        let failed = |source| SigningKeyError::File { path: self.signing_key.clone(), source };
+        let folder = folder(&self.signing_key);
+        retire(&folder, &self.old, self.rotation.old_until).map_err(failed)?;
+        replace(&self.signing_key, &self.new).map_err(failed)?;
+        forget(&folder, self.now).map_err(failed)?;
+        Ok(self.rotation)
+    }
+}
+
+/// [`prepare`] and [`Prepared::finish`] at once.
 ///
 /// # Errors
 ///
-/// When the present key cannot be read, or a file cannot be written; then the present key still signs.
+/// As these.
 pub fn rotate(signing_key: &Path, keep: Duration, clock: &Clock) -> Result<Rotation, SigningKeyError> {
+    prepare(signing_key, keep, clock)?.finish()
+}
+
+/// Makes a new key that is to take the place of the one that signs, whose tokens are believed for `keep` and at most as long as any lives.
+/// Several programs may do this at once: they wait for each other.
+///
+/// # Errors
+///
+/// When the present key cannot be read, or there is no randomness.
+pub fn prepare(signing_key: &Path, keep: Duration, clock: &Clock) -> Result<Prepared, SigningKeyError> {
     // Before anything is made in a folder that may be the wrong one.
     SigningKey::load(signing_key)?;
     let failed = |source| SigningKeyError::File { path: signing_key.to_owned(), source };
     let folder = folder(signing_key);
-    let _lock = lock(&folder).map_err(failed)?;
+    let lock = lock(&folder).map_err(failed)?;
     // Another program may have changed it while we waited.
     let old = SigningKey::load(signing_key)?;
     let now = clock.unix();
     let keep = i64::try_from(keep.min(MOST_LIFETIME).as_secs()).unwrap_or(i64::MAX);
     let until = now.saturating_add(keep);
-    retire(&folder, &old, until).map_err(failed)?;
-    replace(signing_key).map_err(failed)?;
-    forget(&folder, now).map_err(failed)?;
-    Ok(Rotation { new: SigningKey::load(signing_key)?.kid().to_owned(), old: old.kid().to_owned(), old_until: until })
+    let new = generate().map_err(failed)?;
+    let rotation = Rotation { new: new.kid, old: old.kid().to_owned(), old_until: until };
+    Ok(Prepared { rotation, signing_key: signing_key.to_owned(), old, new: new.text, now, _lock: lock })
+}
+
+/// Takes a retired key away, so that none of its tokens counts any more. Whether there was one. Servers that run notice it by themselves.
+///
+/// # Errors
+///
+/// When the files cannot be looked at or removed.
+pub fn withdraw(signing_key: &Path, kid: &str) -> Result<bool, SigningKeyError> {
+    let failed = |source| SigningKeyError::File { path: signing_key.to_owned(), source };
+    let folder = folder(signing_key);
+    let lock = lock(&folder).map_err(failed)?;
+    let mut found = false;
+    for (path, _, _) in files(&folder).map_err(failed)?.into_iter().filter(|(_, other, _)| other == kid) {
+        fs::remove_file(path).map_err(failed)?;
+        found = true;
+    }
+    lock.sync_all().map_err(failed)?;
+    Ok(found)
 }
 
 /// The ids of the retired keys whose tokens still count, and until when they do, in seconds since 1970.
@@ -152,7 +208,7 @@ fn lock(folder: &Path) -> io::Result<File> {
 
 fn retire(folder: &Path, key: &SigningKey, until: i64) -> io::Result<()> {
     let text = pem::encode(&pem::Pem::new("ED25519 PUBLIC KEY", key.public()));
-    write(folder, &folder.join(format!("{}.{until}.pem", key.kid())), &text)?;
+    whole_file::replace(&folder.join(format!("{}.{until}.pem", key.kid())), text.as_bytes(), DRAFT)?;
     // A change that broke off before may have told another end of the same key: the last word counts.
     for (path, kid, other) in files(folder)? {
         if kid == key.kid() && other != until {
@@ -162,16 +218,15 @@ fn retire(folder: &Path, key: &SigningKey, until: i64) -> io::Result<()> {
     Ok(())
 }
 
-fn replace(signing_key: &Path) -> io::Result<()> {
-    let folder = folder_of(signing_key);
+fn replace(signing_key: &Path, new: &SecretString) -> io::Result<()> {
     // Drafts of programs that were killed.
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder_of(signing_key))? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(DRAFT)) {
             fs::remove_file(entry.path())?;
         }
     }
-    write(folder, signing_key, &generate()?)
+    whole_file::replace(signing_key, new.expose_secret().as_bytes(), DRAFT)
 }
 
 /// Removes the keys whose time is over.
@@ -182,15 +237,6 @@ fn forget(folder: &Path, now: i64) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Writes a file of mode 0600, whole or not at all.
-fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let mut draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
-    draft.write_all(text.as_bytes())?;
-    draft.as_file().sync_all()?;
-    draft.persist(path).map_err(|lost| lost.error)?;
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -241,6 +287,31 @@ mod tests {
         assert_eq!(kids(&path, 1_000), [(first.kid().to_owned(), 1_100)]);
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
+    fn one_that_is_withdrawn_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("signing.pem");
+        SigningKey::load_or_create(&path).unwrap();
+        let keep = Duration::from_secs(100);
+        let (first, second) = (rotate(&path, keep, &at(1_000)).unwrap(), rotate(&path, keep, &at(1_000)).unwrap());
+        assert!(withdraw(&path, &first.old).unwrap());
+        assert_eq!(kids(&path, 1_000), [(second.old, 1_100)]);
+        assert!(!withdraw(&path, &first.old).unwrap() && !withdraw(&path, &second.new).unwrap());
+        assert_eq!(SigningKey::load(&path).unwrap().kid(), second.new);
+    }
+
+    #[test]
+    fn what_is_only_prepared_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("signing.pem");
+        let first = SigningKey::load_or_create(&path).unwrap();
+        let prepared = prepare(&path, Duration::from_secs(100), &at(1_000)).unwrap();
+        assert_eq!((SigningKey::load(&path).unwrap().kid(), kids(&path, 1_000).len()), (first.kid(), 0));
+        let told = prepared.rotation.clone();
+        assert_eq!(prepared.finish().unwrap(), told);
+        assert_eq!(SigningKey::load(&path).unwrap().kid(), told.new);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Revocation {
     pub account: AccountId,
     /// Which of them.
     pub subject: Subject,
-    /// Those that were issued by then, seconds since 1970. A token that does not say when it was issued counts as older. For
+    /// Those that were issued by then, microseconds since 1970. A token that does not say when it was issued counts as older. For
     /// [`Subject::Token`] it does not matter.
     pub issued_until: i64,
     /// When the last of them has expired, seconds since 1970.
@@ -92,7 +92,7 @@ impl Revocations {
             return false;
         }
         let of = |subject| known.get(&(caller.account, subject));
-        let before = |times: &Times| issued.is_none_or(|issued| issued.is_in_or_before(times.issued_until));
+        let before = |times: &Times| issued.is_none_or(|issued| issued.may_be_by(times.issued_until));
         jti.is_some_and(|jti| of(Subject::Token(jti.to_owned())).is_some())
             || of(Subject::User(caller.user)).is_some_and(before)
             || caller.client.is_some_and(|client| of(Subject::Client(client)).is_some_and(before))

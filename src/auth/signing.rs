@@ -1,19 +1,21 @@
 //! The key that signs our own tokens, and issuing them.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
+use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use super::claims::{AccountId, Claims, NumericDate, Role, Scope, UserId};
 use super::keys::{KeyAlgorithm, VerificationKey};
 use crate::digest::Sha256;
 use crate::sources::{Clock, Identifiers};
+use crate::whole_file;
 
 /// The Ed25519 key pair that signs our tokens. Its id is made from its public half, so that it never changes meaning.
 #[derive(Debug)]
@@ -142,7 +144,10 @@ impl SigningKey {
         clock: &Clock,
         ids: &Identifiers,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let now = clock.unix();
+        let iat = clock.microseconds();
+        // With a fraction always, so that it is told apart from a token of the same second that was revoked.
+        let iat = if iat % 1_000_000 == 0 { iat + 1 } else { iat };
+        let now = iat / 1_000_000;
         let lifetime = i64::try_from(issue.lifetime.as_secs()).unwrap_or(i64::MAX);
         let claims = Claims {
             iss: issuer.to_owned(),
@@ -152,7 +157,7 @@ impl SigningKey {
             aud: issue.client,
             scopes: issue.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
             exp: NumericDate::from_unix(now.saturating_add(lifetime)),
-            iat: Some(NumericDate::from_unix(now)),
+            iat: Some(NumericDate::from_microseconds(iat)),
             nbf: None,
             jti: Some(ids.next().to_string()),
         };
@@ -167,31 +172,28 @@ pub(super) fn kid_of(public: &[u8]) -> String {
     Sha256::of(&[public]).to_string().chars().take(16).collect()
 }
 
-/// A new private key as the text of a PEM file.
-pub(super) fn generate() -> io::Result<String> {
+/// A key that signs nothing yet.
+#[derive(Debug)]
+pub(super) struct NewKey {
+    pub(super) kid: String,
+    /// The private key as the text of a PEM file.
+    pub(super) text: SecretString,
+}
+
+/// Makes a new private key.
+pub(super) fn generate() -> io::Result<NewKey> {
     let pair = Ed25519KeyPair::generate().map_err(|_| io::Error::other("the system gave no random numbers"))?;
     let document = pair.to_pkcs8v1().map_err(|_| io::Error::other("the new key could not be encoded"))?;
-    Ok(pem::encode(&pem::Pem::new("PRIVATE KEY", document.as_ref())))
+    let text = SecretString::from(pem::encode(&pem::Pem::new("PRIVATE KEY", document.as_ref())));
+    Ok(NewKey { kid: kid_of(pair.public_key().as_ref()), text })
 }
 
-/// Writes a new key beside `path` and gives it the name when nobody was faster, so that the file is either whole or absent.
+/// Writes a new key, unless somebody was faster.
 fn create(path: &Path) -> io::Result<()> {
-    let text = generate()?;
-    let folder = folder_of(path);
-    // Temporary files have the mode 0600.
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-    draft.write_all(text.as_bytes())?;
-    draft.as_file().sync_all()?;
-    match draft.persist_noclobber(path) {
-        Err(lost) if lost.error.kind() != io::ErrorKind::AlreadyExists => return Err(lost.error),
-        _ => {}
+    match whole_file::create(path, generate()?.text.expose_secret().as_bytes(), 0o600) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
-    fs::File::open(folder)?.sync_all()
-}
-
-/// The folder of a file.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{DatabaseArgs, SettingsArgs, say};
-use crate::app;
+use super::{DatabaseArgs, SettingsArgs, say, with_database};
 use crate::audit::anchor::{self, Anchor, Anchors};
 use crate::audit::{store, verify};
-use crate::database::{self, Failure, Pool};
+use crate::database::{Failure, Pool};
 use crate::telemetry;
 
 /// Checks the audit log
@@ -122,12 +121,7 @@ impl Chains {
     fn each(self, anchors: &Anchors, mut tell: impl FnMut(Checked) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let config = self.settings.load(&self.database.flags())?.config?;
         telemetry::start(&config);
-        app::block_on(async {
-            let opened = database::open(&config).await?;
-            let outcome = check(&opened.pool, self.account, anchors, &mut tell).await;
-            opened.close().await?;
-            outcome
-        })
+        with_database(&config, async |pool| check(pool, self.account, anchors, &mut tell).await)
     }
 }
 

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::app;
 use crate::config::{self, Config, Loaded, Sources};
+use crate::database::{self, Pool};
 
 mod audit;
 mod bot;
@@ -162,6 +164,18 @@ pub fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| {
         complain(&format!("error: {}", causes(&error)));
         ExitCode::FAILURE
+    })
+}
+
+/// Works with the database, whether the service runs or not.
+fn with_database<T>(config: &Config, work: impl AsyncFnOnce(&Pool) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    app::block_on(async {
+        let opened = database::open(config).await?;
+        let outcome = work(&opened.pool).await;
+        let closed = opened.close().await;
+        let value = outcome?;
+        closed?;
+        Ok(value)
     })
 }
 

@@ -73,8 +73,13 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
     let (options, hints, cluster) = match &config.database {
         Database::Embedded { .. } => {
             let cluster = Cluster::start(cluster_options(config, data_dir)).await?;
-            let options = migrate_embedded(&cluster).await?.1;
-            roles::check(&options).await.map_err(unreachable)??;
+            let ready = async {
+                let (_, options) = migrate_embedded(&cluster).await?;
+                roles::check(&options).await.map_err(unreachable)??;
+                Ok::<_, ConnectError>(options)
+            };
+            let ready = ready.await;
+            let (options, cluster) = cluster.or_stopped(ready).await?;
             (with_timeouts(options, limits), None, Some(cluster))
         }
         Database::External { url, direct_url, migration_url, any_role, pooler } => {

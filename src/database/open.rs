@@ -54,12 +54,14 @@ pub async fn open(config: &Config) -> Result<Opened, OpenError> {
         Database::External { url, any_role, .. } => {
             let options = options_of(url).map_err(ConnectError::Url)?;
             judge_role(&options, *any_role).await?;
+            migrations::check(&options).await.map_err(ConnectError::from)?;
             (options, None, None)
         }
         Database::Embedded { .. } => match DataDir::open(&config.data_dir) {
             Ok(data_dir) => {
                 let cluster = Cluster::start(cluster_options(config, &data_dir)).await.map_err(ConnectError::from)?;
-                let (_, options) = migrate_embedded(&cluster).await?;
+                let migrated = migrate_embedded(&cluster).await;
+                let ((_, options), cluster) = cluster.or_stopped(migrated).await?;
                 (options, Some(cluster), Some(data_dir))
             }
             Err(DataDirError::InUse { .. }) => {
@@ -67,12 +69,12 @@ pub async fn open(config: &Config) -> Result<Opened, OpenError> {
                 let options = embedded::as_service(embedded::connect_options(&socket_dir));
                 let unreachable = |source| OpenError::Unreachable { socket_dir: socket_dir.clone(), source };
                 options.connect().await.map_err(unreachable)?.close().await.map_err(unreachable)?;
+                migrations::check(&options).await.map_err(ConnectError::from)?;
                 (options, None, None)
             }
             Err(error) => return Err(ConnectError::from(error).into()),
         },
     };
-    migrations::check(&options).await.map_err(ConnectError::from)?;
     Ok(Opened { pool: Pool::new(options, CONNECTIONS, &config.limits), cluster, _data_dir: data_dir })
 }
 

@@ -13,6 +13,9 @@ pub enum Power {
     BypassesRowSecurity,
     /// Tables belong to it, or to a role that it is a member of.
     OwnsTables,
+    /// It has `CREATEROLE`, or is a member of a role that has, and the database is older than PostgreSQL 16: there it may make itself a member of every role
+    /// that is no superuser.
+    GrantsItself,
 }
 
 /// A role that row-level security does not bind.
@@ -37,6 +40,7 @@ impl Power {
             Self::Superuser => "is a superuser",
             Self::BypassesRowSecurity => "may bypass row-level security",
             Self::OwnsTables => "owns the tables",
+            Self::GrantsItself => "may make itself a member of the tables' owner (CREATEROLE, before PostgreSQL 16)",
         }
     }
 }
@@ -65,7 +69,9 @@ pub async fn check(options: &PgConnectOptions) -> Result<Result<(), TooMighty>, 
          EXISTS (SELECT FROM pg_roles r WHERE r.rolsuper AND pg_has_role(r.oid, 'MEMBER')) AS superuser, \
          EXISTS (SELECT FROM pg_roles r WHERE r.rolbypassrls AND pg_has_role(r.oid, 'MEMBER')) AS bypasses, \
          EXISTS (SELECT FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace(quote_ident(current_schema())) \
-           AND pg_has_role(c.relowner, 'MEMBER')) AS owns",
+           AND pg_has_role(c.relowner, 'MEMBER')) AS owns, \
+         current_setting('server_version_num')::int < 160000 \
+           AND EXISTS (SELECT FROM pg_roles r WHERE r.rolcreaterole AND pg_has_role(r.oid, 'MEMBER')) AS grants",
     )
     .fetch_one(&mut connection)
     .await?;
@@ -75,6 +81,8 @@ pub async fn check(options: &PgConnectOptions) -> Result<Result<(), TooMighty>, 
         Some(Power::BypassesRowSecurity)
     } else if row.try_get("owns")? {
         Some(Power::OwnsTables)
+    } else if row.try_get("grants")? {
+        Some(Power::GrantsItself)
     } else {
         None
     };

@@ -119,14 +119,6 @@ permission!(
     }
 );
 permission!(
-    /// Somebody who may read an account's audit log: its administrators, and operators.
-    Auditor, Who::AdminOr(Scope::Operator), |caller| match caller.role {
-        crate::auth::Role::Admin => Ok(()),
-        crate::auth::Role::User => scope(caller, Scope::Operator),
-    }
-);
-
-permission!(
     /// Somebody who looks after an account: its administrator in person, not an integration that acts for one; or an operator, who
     /// looks after every account.
     Overseer, Who::AdminOr(Scope::Operator), |caller| match (caller.role, caller.client) {

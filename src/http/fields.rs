@@ -5,6 +5,7 @@ use actix_web::dev::Payload;
 use secrecy::SecretString;
 use url::form_urlencoded;
 
+use super::grant::GrantError;
 use super::json::{self, Document, Rules};
 use super::problem::Problem;
 use super::route::{Body, BodyKind, collect, identity_only, is_json, media_type, within};
@@ -29,7 +30,7 @@ impl Fields {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            (_, Some(_)) => Err(Problem::Malformed(format!("The parameter `{name}` is given more than once"))),
+            (_, Some(_)) => Err(unreadable(format!("The parameter `{name}` is given more than once"))),
         }
     }
 
@@ -40,10 +41,10 @@ impl Fields {
 
     /// Texts and whole numbers, which a form could hold as well; null is as good as missing.
     fn of_json(bytes: &[u8], rules: Rules) -> Result<Self, Problem> {
-        let document = Document::parse(bytes, rules).map_err(|error| Problem::Malformed(error.to_string()))?;
+        let document = Document::parse(bytes, rules).map_err(|error| unreadable(error.to_string()))?;
         let Some(document) = document else { return Ok(Self(Vec::new())) };
         let members = json::members(document.root());
-        let members = members.ok_or_else(|| Problem::Malformed("The body must be a JSON object".to_owned()))?;
+        let members = members.ok_or_else(|| unreadable("The body must be a JSON object".to_owned()))?;
         let mut fields = Vec::new();
         for (name, value) in members {
             let text = json::text(value).or_else(|| json::integer(value).map(|number| number.to_string()));
@@ -51,12 +52,17 @@ impl Fields {
                 Some(text) => fields.push((name.into_owned(), text.into())),
                 None if json::kind(value) == json::Kind::Null => {}
                 None => {
-                    return Err(Problem::Malformed(format!("The parameter `{name}` must be a text or a whole number")));
+                    return Err(unreadable(format!("The parameter `{name}` must be a text or a whole number")));
                 }
             }
         }
         Ok(Self(fields))
     }
+}
+
+/// OAuth clients look for the `error` of RFC 6749 in every 400.
+fn unreadable(why: String) -> Problem {
+    Problem::Grant(GrantError::Unreadable(why))
 }
 
 impl Body for Fields {
@@ -65,7 +71,11 @@ impl Body for Fields {
     async fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
         let limits = &shared.config.limits;
         identity_only(request)?;
-        let bytes = within(limits.body_time, collect(payload, SIZE.min(limits.json_body))).await?;
+        let bytes = within(limits.body_time, collect(payload, SIZE.min(limits.json_body))).await;
+        let bytes = bytes.map_err(|problem| match problem {
+            Problem::Malformed(why) => unreadable(why),
+            other => other,
+        })?;
         if media_type(request).as_deref() == Some(FORM) {
             Ok(Self::of_form(&bytes))
         } else if bytes.is_empty() || is_json(request) {

@@ -3,8 +3,10 @@
 use actix_web::http::StatusCode;
 
 /// A refused grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantError {
+    /// The request cannot be read; why.
+    Unreadable(String),
     /// A member of the request is missing or not what it must be.
     Malformed(&'static str),
     /// The grant is none that is given here.
@@ -20,9 +22,9 @@ pub enum GrantError {
 impl GrantError {
     /// The status, and the code of RFC 6749.
     #[must_use]
-    pub fn code(self) -> (StatusCode, &'static str) {
+    pub fn code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Unreadable(_) | Self::Malformed(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
             Self::Unsupported => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::Client => (StatusCode::UNAUTHORIZED, "invalid_client"),
             // 401 and not 400, because the real service answers so and its clients look at that.
@@ -33,8 +35,9 @@ impl GrantError {
 
     /// What is wrong.
     #[must_use]
-    pub fn detail(self) -> &'static str {
+    pub fn detail(&self) -> &str {
         match self {
+            Self::Unreadable(why) => why,
             Self::Malformed(_) => "The request lacks a parameter, or a parameter is not valid",
             Self::Unsupported => "The grant is not given here",
             Self::Client => "Client authentication failed",
@@ -45,11 +48,11 @@ impl GrantError {
 
     /// What to look at.
     #[must_use]
-    pub fn hint(self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Malformed(name) => Some(format!("Check the `{name}` parameter")),
             Self::Unsupported => Some("`grant_type` must be client_credentials or refresh_token".to_owned()),
-            Self::Client => None,
+            Self::Unreadable(_) | Self::Client => None,
             Self::RefreshToken => Some("Token has been revoked".to_owned()),
             Self::NotInstalled => Some("No widget of the integration is installed in the account".to_owned()),
         }

@@ -2,7 +2,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use serde::Serialize;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Serialize, Serializer};
 
 use super::problem::Problem;
 
@@ -89,6 +90,15 @@ pub fn ok(body: &impl Serialize) -> Result<HttpResponse, Problem> {
 /// 500 when the body cannot be written as JSON.
 pub fn json(response: actix_web::HttpResponseBuilder, body: &impl Serialize) -> Result<HttpResponse, Problem> {
     answer(response, "application/json", body)
+}
+
+/// For the member of an answer that is there to give a secret away, the only way in which one is written.
+///
+/// # Errors
+///
+/// Those of the serializer.
+pub fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.expose_secret().serialize(serializer)
 }
 
 /// A body as JSON.

@@ -151,7 +151,7 @@ impl Problem {
             _ => None,
         };
         let grant = match self {
-            Self::Grant(error) => Some(*error),
+            Self::Grant(error) => Some(error),
             _ => None,
         };
         let body = ProblemBody {
@@ -183,8 +183,12 @@ impl Problem {
             Self::NoRange(size) => {
                 response.insert_header((header::CONTENT_RANGE, format!("bytes */{size}")));
             }
-            Self::Unauthorized | Self::Grant(GrantError::Client | GrantError::RefreshToken) => {
+            Self::Unauthorized | Self::Grant(GrantError::RefreshToken) => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            // RFC 6749, 5.2: the way in which clients authenticate.
+            Self::Grant(GrantError::Client) => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"widget-registry\""));
             }
             _ => {}
         }

@@ -1,11 +1,12 @@
 //! What every request shares: configuration, database, keys, clock, and the places that are taken while something is worked on.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock as Ticks, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -25,6 +26,16 @@ const POLLS_SHARE: usize = 4;
 
 /// Callers that the rate limiter remembers before it forgets those who have been quiet.
 const REMEMBERED_CALLERS: usize = 100_000;
+
+/// Wrong secrets that are answered as such at once, of ids that share a place.
+const GUESSES: NonZeroU32 = match NonZeroU32::new(20) {
+    Some(guesses) => guesses,
+    None => NonZeroU32::MIN,
+};
+
+/// Places of ids of which wrong secrets are shown. However many ids somebody makes up, there are no more; that others share their place
+/// does not matter, because a right secret passes.
+const PLACES: u64 = 4_096;
 
 /// What every request shares.
 #[derive(Debug)]
@@ -67,6 +78,7 @@ pub struct Shared {
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
     rate: Option<Rate>,
+    guesses: Guesses,
 }
 
 impl Shared {
@@ -96,6 +108,7 @@ impl Shared {
             install_writes: AccountWrites::default(),
             metrics: Arc::default(),
             rate: config.rate.map(Rate::new),
+            guesses: Guesses::new(),
             config,
             pool,
             sealing,
@@ -129,6 +142,13 @@ impl Shared {
     pub fn wait_for_rate(&self, caller: &Caller) -> Option<u64> {
         self.rate.as_ref().and_then(|rate| rate.wait(caller))
     }
+
+    /// Notes that a wrong secret of this integration was shown, whether there is such an integration or not. Seconds to wait when that
+    /// happens too often; `None` otherwise.
+    #[must_use]
+    pub fn wait_after_wrong_secret(&self, client: Uuid) -> Option<u64> {
+        self.guesses.wait(client)
+    }
 }
 
 /// Requests per second of one account and integration.
@@ -144,7 +164,30 @@ impl Rate {
         if self.0.len() > REMEMBERED_CALLERS {
             self.0.retain_recent();
         }
-        let refused = self.0.check_key(&(caller.account, caller.client)).err()?;
-        Some(refused.wait_time_from(DefaultClock::default().now()).as_secs().max(1))
+        seconds(self.0.check_key(&(caller.account, caller.client)))
     }
+}
+
+/// Wrong secrets of integrations: so many at once, and as many a minute.
+#[derive(Debug)]
+struct Guesses {
+    limiter: DefaultKeyedRateLimiter<u64>,
+    hasher: RandomState,
+}
+
+impl Guesses {
+    fn new() -> Self {
+        Self { limiter: RateLimiter::keyed(Quota::per_minute(GUESSES)), hasher: RandomState::new() }
+    }
+
+    fn wait(&self, client: Uuid) -> Option<u64> {
+        seconds(self.limiter.check_key(&(self.hasher.hash_one(client) % PLACES)))
+    }
+}
+
+/// Seconds until a limiter lets one pass that it has not; `None` when it has.
+fn seconds(checked: Result<(), NotUntil<<DefaultClock as Ticks>::Instant>>) -> Option<u64> {
+    let wait = checked.err()?.wait_time_from(DefaultClock::default().now());
+    // Whole ones: who comes back a moment too early is refused again.
+    Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
 }

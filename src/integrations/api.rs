@@ -1,8 +1,8 @@
 //! `/registry/v1/integrations`.
 
 use actix_web::HttpResponse;
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Serialize, Serializer};
+use secrecy::SecretString;
+use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -66,13 +66,9 @@ pub struct SecretBody {
     #[serde(flatten)]
     integration: IntegrationBody,
     /// 64 letters and digits.
-    #[serde(serialize_with = "exposed")]
+    #[serde(serialize_with = "hal::exposed")]
     #[schema(value_type = String, min_length = 64, max_length = 64)]
     secret: SecretString,
-}
-
-fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.expose_secret().serialize(serializer)
 }
 
 /// A page of integrations.

@@ -2,14 +2,15 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Serialize, Serializer};
+use secrecy::SecretString;
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::basic::Basic;
 use super::refresh_token::RefreshToken;
 use super::request::{Grant, GrantRequest};
-use super::store::{self, Family};
+use super::store::{self, Family, Used};
 use super::{ACCESS, Basis, MOST_FAMILIES, digest};
 use crate::auth::{AccountId, Caller, Issue};
 use crate::database::{Connection, Failure};
@@ -29,10 +30,10 @@ use crate::integrations;
 pub struct GrantBody {
     /// `client_credentials` or `refresh_token`.
     grant_type: String,
-    /// The integration.
-    client_id: Uuid,
+    /// The integration. It and its secret may be shown by HTTP Basic instead.
+    client_id: Option<Uuid>,
     /// Its secret; the one before is good as long as it is valid.
-    client_secret: String,
+    client_secret: Option<String>,
     /// For `refresh_token`: the latest that was given.
     refresh_token: Option<String>,
     /// For `client_credentials`: an account that has a widget of the integration installed. Without it the token acts for the integration's
@@ -47,17 +48,13 @@ pub struct TokensBody {
     token_type: &'static str,
     /// Seconds that the access token lives.
     expires_in: u64,
-    #[serde(serialize_with = "exposed")]
+    #[serde(serialize_with = "hal::exposed")]
     #[schema(value_type = String)]
     access_token: SecretString,
     /// Good for one use within three months.
-    #[serde(serialize_with = "exposed")]
+    #[serde(serialize_with = "hal::exposed")]
     #[schema(value_type = String)]
     refresh_token: SecretString,
-}
-
-fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.expose_secret().serialize(serializer)
 }
 
 /// Gives an integration an access token and a refresh token.
@@ -75,11 +72,11 @@ fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok,
         (status = 200, description = "Tokens", body = TokensBody),
         (status = 400, description = "A parameter is missing or not valid, the grant is none that is given here, or the account has no widget of the integration; `hint` and `error` say which"),
         (status = 401, description = "The integration or its secret, or the refresh token is not valid"),
-        (status = 429, description = "More requests than the account and the integration may send"),
+        (status = 429, description = "More requests than the account and the integration may send, or too many wrong secrets of the integration"),
     ),
 )]
 pub(crate) async fn access_token(call: Call<Anyone, Fields>) -> Result<HttpResponse, Problem> {
-    let request = GrantRequest::read(&call.body)?;
+    let request = GrantRequest::read(&call.body, basic(&call)?)?;
     let shared = &call.shared;
     let (client, secrets) = authenticate(shared, &request).await?;
     let account = account_of(shared, client, &request.grant).await?;
@@ -116,7 +113,24 @@ pub(crate) async fn access_token(call: Call<Anyone, Fields>) -> Result<HttpRespo
 /// The digests of an integration's valid secrets, that which was shown first.
 type Valid = Vec<Sha256>;
 
-/// The integration, when the secret is one of its valid ones. Whatever is wrong is answered alike and takes as long.
+/// Secrets of an integration that are valid at once: the newest, and the one before.
+const MOST_VALID: usize = 2;
+
+/// What the client has shown by HTTP Basic.
+fn basic(call: &Call<Anyone, Fields>) -> Result<Option<Basic>, Problem> {
+    let header = call.header(header::AUTHORIZATION.as_str()).map_err(|problem| match problem {
+        Problem::Malformed(why) => Problem::Grant(GrantError::Unreadable(why)),
+        other => other,
+    })?;
+    header.map_or(Ok(None), Basic::read).map_err(Problem::Grant)
+}
+
+/// The integration, when the secret is one of its valid ones.
+///
+/// Whatever is wrong is answered alike, and as many digests are compared, each in the same time whatever it is. One that exists takes longer by the
+/// time in which its secrets are opened, which depends on nothing that was shown: which ids exist is no secret.
+///
+/// Wrong secrets are limited. A right one is not: otherwise whoever knows an id, which widgets show, could lock its integration out.
 async fn authenticate(shared: &Shared, request: &GrantRequest) -> Result<(Uuid, Valid), Problem> {
     let shown = digest(&request.secret);
     let client = request.client.unwrap_or_default();
@@ -124,9 +138,15 @@ async fn authenticate(shared: &Shared, request: &GrantRequest) -> Result<(Uuid, 
     let valid: Valid = secrets
         .map(|secrets| std::iter::once(secrets.newest).chain(secrets.old).map(|secret| digest(&secret)).collect())
         .unwrap_or_default();
-    if !valid.iter().any(|known| known.is_same(&shown)) {
+    let mut compared = valid.clone();
+    compared.resize(MOST_VALID, Sha256::of(&[b"no secret"]));
+    // Counted, and so none is left out after one that fits.
+    if compared.iter().filter(|known| known.is_same(&shown)).count() == 0 {
         tracing::info!(%client, "an integration could not be authenticated");
-        return Err(Problem::Grant(GrantError::Client));
+        return Err(match shared.wait_after_wrong_secret(client) {
+            Some(seconds) => Problem::TooManyRequests(seconds),
+            None => Problem::Grant(GrantError::Client),
+        });
     }
     let mut valid = valid;
     valid.sort_by_key(|known| *known != shown);
@@ -166,7 +186,7 @@ async fn begin(
     };
     let family = Family { account, id: shared.ids.next(), client, user, basis, secret };
     within_rate(shared, &family)?;
-    let token = RefreshToken::make(account, family.id, &shared.secrets)?;
+    let token = RefreshToken::make(account, family.id, &family.secret, &shared.secrets)?;
     store::begin(connection, &family, token.digest()).await?;
     store::keep_newest(connection, account, client, MOST_FAMILIES).await?;
     Ok(Ok((family, token)))
@@ -180,12 +200,19 @@ async fn refresh(
     secrets: &[Sha256],
 ) -> Result<Given, Problem> {
     let (account, id) = (token.account, token.family);
-    let next = RefreshToken::make(account, id, &shared.secrets)?;
+    let Some(begun_with) = store::begun_with(connection, account, id, client).await? else {
+        return Ok(Err(GrantError::RefreshToken));
+    };
+    let next = RefreshToken::make(account, id, &begun_with, &shared.secrets)?;
     let rotated = store::rotate(connection, account, id, client, (token.digest(), next.digest())).await?;
     let Some(family) = rotated else {
-        if !store::was_just_used(connection, account, id, token.digest()).await?
-            && store::end(connection, account, id, client).await?
-        {
+        // What was never given, such as a mistyped one, does nobody any harm. Families that are older than the mark know the last one only.
+        let found = match store::used(connection, account, id, token.digest()).await? {
+            Used::JustNow => false,
+            Used::Before => true,
+            Used::NotLast => token.was_made_for(&begun_with),
+        };
+        if found && store::end(connection, account, id, client).await? {
             tracing::warn!(account = account.get(), %client, "a used refresh token was sent again; its family has ended");
         }
         return Ok(Err(GrantError::RefreshToken));

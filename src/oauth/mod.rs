@@ -4,6 +4,7 @@
 //! administrator who installed it. With it comes a refresh token, which is good for one use and is replaced by it.
 
 pub mod api;
+mod basic;
 pub mod refresh_token;
 mod request;
 pub mod store;

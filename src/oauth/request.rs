@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::basic::Basic;
 use super::refresh_token::RefreshToken;
 use crate::auth::AccountId;
 use crate::http::fields::Fields;
@@ -29,8 +30,8 @@ pub(super) enum Grant {
 
 impl GrantRequest {
     /// Reads the parameters. Those that nobody knows are passed over, as RFC 6749, 3.2, asks; among these is `redirect_uri`, which only
-    /// matters where a code is exchanged.
-    pub(super) fn read(fields: &Fields) -> Result<Self, Problem> {
+    /// matters where a code is exchanged. Id and secret come in the body, or by `basic`.
+    pub(super) fn read(fields: &Fields, basic: Option<Basic>) -> Result<Self, Problem> {
         let grant = match text(fields, "grant_type")? {
             "client_credentials" => {
                 let account = fields.get("account_id")?.map(|value| value.expose_secret().parse());
@@ -40,8 +41,20 @@ impl GrantRequest {
             "refresh_token" => Grant::RefreshToken(RefreshToken::parse(text(fields, "refresh_token")?)),
             _ => return Err(Problem::Grant(GrantError::Unsupported)),
         };
-        let client = Uuid::try_parse(text(fields, "client_id")?).ok();
-        Ok(Self { client, secret: required(fields, "client_secret")?.clone(), grant })
+        let (client, secret) = match basic {
+            None => (text(fields, "client_id")?.to_owned(), required(fields, "client_secret")?.clone()),
+            Some(Basic { client, secret }) => {
+                // RFC 6749, 2.3: in one way at a time.
+                if given(fields, "client_secret")?.is_some() {
+                    return Err(malformed("client_secret"));
+                }
+                if given(fields, "client_id")?.is_some_and(|other| other.expose_secret() != client) {
+                    return Err(malformed("client_id"));
+                }
+                (client, secret)
+            }
+        };
+        Ok(Self { client: Uuid::try_parse(&client).ok(), secret, grant })
     }
 }
 
@@ -49,9 +62,13 @@ fn malformed(name: &'static str) -> Problem {
     Problem::Grant(GrantError::Malformed(name))
 }
 
+/// A parameter that says something: an empty one is as good as missing (RFC 6749, 3.2).
+fn given<'a>(fields: &'a Fields, name: &'static str) -> Result<Option<&'a SecretString>, Problem> {
+    Ok(fields.get(name)?.filter(|value| !value.expose_secret().is_empty()))
+}
+
 fn required<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a SecretString, Problem> {
-    let value = fields.get(name)?.filter(|value| !value.expose_secret().is_empty());
-    value.ok_or_else(|| malformed(name))
+    given(fields, name)?.ok_or_else(|| malformed(name))
 }
 
 fn text<'a>(fields: &'a Fields, name: &'static str) -> Result<&'a str, Problem> {

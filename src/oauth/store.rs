@@ -179,26 +179,59 @@ pub async fn stands(connection: &mut Connection, family: &Family) -> Result<bool
     .await?)
 }
 
-/// Whether this was a family's token until a few seconds ago: then it was sent twice, and not found by somebody.
+/// The integration's secret that a family of it was begun with; `None` when there is no such family.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn was_just_used(
+pub async fn begun_with(
     connection: &mut Connection,
     account: AccountId,
     id: Uuid,
-    token: Sha256,
-) -> Result<bool, Failure> {
-    Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM refresh_families WHERE account_id = $1 AND id = $2 AND previous_sha256 = $3 \
-           AND rotated_at > now() - interval '30 seconds')",
+    client: Uuid,
+) -> Result<Option<Sha256>, Failure> {
+    let secret: Option<Vec<u8>> = sqlx::query_scalar(
+        "SELECT secret_sha256 FROM refresh_families WHERE account_id = $1 AND id = $2 AND client_uuid = $3",
+    )
+    .bind(account.get())
+    .bind(id)
+    .bind(client)
+    .fetch_optional(connection)
+    .await?;
+    Ok(secret.and_then(|secret| Sha256::from_slice(&secret)))
+}
+
+/// When a token was a family's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Used {
+    /// It was the last until a few seconds ago: then it was sent twice, and not found by somebody.
+    JustNow,
+    /// It was the last until some time ago.
+    Before,
+    /// It was not the last one, and perhaps none.
+    NotLast,
+}
+
+/// When this was a family's token.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn used(connection: &mut Connection, account: AccountId, id: Uuid, token: Sha256) -> Result<Used, Failure> {
+    let just_now: Option<bool> = sqlx::query_scalar(
+        "SELECT coalesce(rotated_at > now() - interval '30 seconds', false) FROM refresh_families \
+         WHERE account_id = $1 AND id = $2 AND previous_sha256 = $3",
     )
     .bind(account.get())
     .bind(id)
     .bind(token.0)
-    .fetch_one(connection)
-    .await?)
+    .fetch_optional(connection)
+    .await?;
+    Ok(match just_now {
+        Some(true) => Used::JustNow,
+        Some(false) => Used::Before,
+        None => Used::NotLast,
+    })
 }
 
 /// Ends a family of the integration; whether there was one.

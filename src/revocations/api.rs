@@ -82,7 +82,10 @@ pub struct RevocationsBody {
 impl From<Revoked> for RevocationBody {
     fn from(revoked: Revoked) -> Self {
         let of = revoked.revocation;
-        let time = |seconds| OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let time = |microseconds: i64| {
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(microseconds) * 1_000)
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        };
         let (mut jti, mut user_id, mut client_uuid) = (None, None, None);
         match of.subject {
             Subject::Token(id) => jti = Some(id),
@@ -95,7 +98,7 @@ impl From<Revoked> for RevocationBody {
             user_id,
             client_uuid,
             issued_until: time(of.issued_until),
-            kept_until: time(of.kept_until),
+            kept_until: time(of.kept_until.saturating_mul(1_000_000)),
             reason: revoked.reason,
             revoked_by_account_id: revoked.by.account.get(),
             revoked_by_user_id: revoked.by.user.get(),
@@ -169,9 +172,9 @@ pub(crate) async fn create(call: Call<Overseer, Json<Usual>>) -> Result<HttpResp
         Subject::Client(client) => oauth::store::end_of_client(&mut transaction, account, *client).await?,
     }
     // Only now: whoever was just exchanging a refresh token has signed the new token before we got so far.
-    let now = shared.clock.unix();
+    let (issued_until, now) = (shared.clock.microseconds(), shared.clock.unix());
     let revoked = Revoked {
-        revocation: Revocation { account, subject: wanted.subject, issued_until: now, kept_until: now + kept() },
+        revocation: Revocation { account, subject: wanted.subject, issued_until, kept_until: now + kept() },
         version,
         reason: wanted.reason,
         by: Owner { account: call.who.0.account, user: call.who.0.user },

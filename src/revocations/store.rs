@@ -75,7 +75,7 @@ pub async fn write(connection: &mut Connection, revoked: &Revoked) -> Result<(),
     sqlx::query(
         "INSERT INTO revocations AS r (account_id, kind, subject, version, issued_until, kept_until, reason, \
            revoked_by_account_id, revoked_by_user_id) \
-         VALUES ($1, $2, $3, $4, to_timestamp($5::bigint), to_timestamp($6::bigint), $7, $8, $9) \
+         VALUES ($1, $2, $3, $4, timestamptz 'epoch' + $5 * interval '1 microsecond', to_timestamp($6::bigint), $7, $8, $9) \
          ON CONFLICT ON CONSTRAINT revocations_pkey DO UPDATE SET version = excluded.version, \
            issued_until = greatest(r.issued_until, excluded.issued_until), \
            kept_until = greatest(r.kept_until, excluded.kept_until), reason = excluded.reason, \
@@ -98,7 +98,7 @@ pub async fn write(connection: &mut Connection, revoked: &Revoked) -> Result<(),
 /// The columns that [`revoked`] reads.
 macro_rules! columns {
     () => {
-        "account_id, kind, subject, version, extract(epoch FROM issued_until)::bigint AS issued_until, \
+        "account_id, kind, subject, version, (extract(epoch FROM issued_until) * 1000000)::bigint AS issued_until, \
          extract(epoch FROM kept_until)::bigint AS kept_until, reason, revoked_by_account_id, revoked_by_user_id"
     };
 }

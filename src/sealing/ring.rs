@@ -1,7 +1,7 @@
 //! The ring of key-encryption keys, and where it is read from: files of a folder, or the configuration.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use super::KeyId;
 use super::envelope::KeyEncryptionKey;
 use crate::config::ENCRYPTION_KEY;
 use crate::sources::{NoRandomness, Secrets};
+use crate::whole_file;
 
 /// What the names of key files end with.
 const EXTENSION: &str = "key";
@@ -172,7 +173,7 @@ impl Source {
         loop {
             next += 1;
             let path = folder.join(format!("{next:04}.{EXTENSION}"));
-            match write(folder, &path, &bytes) {
+            match whole_file::create(&path, &bytes, 0o400) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(RingError::File { path, source }),
                 Ok(()) => return Ok(path),
@@ -251,14 +252,4 @@ fn create(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Writes a file beside `path` and gives it the name when nobody was faster, so that the file is either whole or absent.
-fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-    draft.as_file().set_permissions(fs::Permissions::from_mode(0o400))?;
-    draft.write_all(bytes)?;
-    draft.as_file().sync_all()?;
-    draft.persist_noclobber(path).map_err(|lost| lost.error)?;
-    fs::File::open(folder)?.sync_all()
 }

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod continue_bot;
 pub mod install;
+pub mod kept;
 pub mod list;
 pub mod model;
 pub mod show;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use uuid::Uuid;
+use widget_registry::audit::verify;
 
 use crate::support::{Claims, Client, Sample, TestApp, test};
 
@@ -87,6 +88,41 @@ fn others_accounts_are_for_operators() {
         let operator = app.caller(Claims::user(2, 7).scopes(&["operator"]));
         assert_eq!(seqs(&operator, "account_id=1").await.0, [3, 2, 1]);
         assert_eq!(seqs(&operator, "account_id=0").await.0, [0; 0]);
+    });
+}
+
+/// An integration that acts for an administrator is none.
+#[test]
+fn an_integration_does_not_read_it() {
+    test(async |app| {
+        fill(app).await;
+        let of = |claims: Claims| app.caller(claims.client(Uuid::from_u128(5)));
+        let refused = of(Claims::admin(1, 7)).get(PATH).await.problem(403);
+        assert!(refused.ends_with("the token was given to an integration"), "{refused}");
+        of(Claims::user(1, 7)).get(PATH).await.problem(403);
+        for operator in [Claims::admin(1, 7), Claims::user(1, 7)] {
+            assert_eq!(seqs(&of(operator.scopes(&["operator"])), "").await.0, [3, 2, 1]);
+        }
+    });
+}
+
+/// Nobody of us writes such a time; whoever writes into the database must not take the log away by it.
+#[test]
+fn an_entry_at_no_time_is_shown_and_found() {
+    test(async |app| {
+        fill(app).await;
+        for at in ["infinity", "-infinity", "4000-01-01 BC", "290000-01-01"] {
+            let set = "UPDATE audit_entries SET at = $1::text::timestamptz WHERE account_id = 1 AND seq = 2";
+            sqlx::query(set).bind(at).execute(&app.pool).await.unwrap();
+            let page = app.admin().get(PATH).await;
+            assert_eq!(page.status, 200, "{at}: {page:?}");
+            let ats: Vec<bool> =
+                page.json()["entries"].as_array().unwrap().iter().map(|entry| entry["at"].is_null()).collect();
+            assert_eq!(ats, [false, true, false], "{at}");
+            let mut connection = app.pool.acquire().await.unwrap();
+            let fault = verify::account(&mut connection, 1, None).await.unwrap().unwrap_err();
+            assert_eq!((fault.seq, fault.kind), (2, verify::FaultKind::Altered), "{at}");
+        }
     });
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row as _;
 use widget_registry::audit::verify;
 
-use crate::support::{Claims, Sample, TestApp, test};
+use crate::support::{Claims, Sample, Setup, TestApp, test, test_with};
 
 /// How many entries an account's chain has; it must be whole.
 async fn whole(app: &TestApp, account: i64) -> i64 {
@@ -16,7 +16,11 @@ async fn whole(app: &TestApp, account: i64) -> i64 {
 
 #[test]
 fn installs_at_once_keep_one_unbroken_chain() {
-    test(async |app| {
+    // So many at once wait for connections and for each other, on a slow machine longer than requests may.
+    let patient = ["limits.connection_time", "limits.lock_time", "limits.statement_time", "limits.handler_time"]
+        .into_iter()
+        .fold(Setup::default(), |setup, limit| setup.set(limit, "60s"));
+    test_with(patient, async |app| {
         for number in 0..5 {
             app.publish_as(
                 &app.caller(Claims::admin(9, 9).scopes(&["publish", "publish:public"])),

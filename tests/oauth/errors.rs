@@ -75,6 +75,9 @@ fn bodies_that_are_none() {
         for (kind, body, status) in rows {
             let answer = app.with_token(None).post_bytes(PATH, kind, body.clone()).await;
             answer.problem(status);
+            // RFC 6749, 5.2
+            let error = answer.json()["error"].clone();
+            assert_eq!(error, if status == 400 { json!("invalid_request") } else { Value::Null }, "{answer:?}");
         }
         let packed = Raw::new("POST", PATH).header("Content-Encoding", "gzip").header("Content-Type", form).body("x");
         app.ask(&packed).await.problem(415);
@@ -112,11 +115,87 @@ fn a_wrong_secret_is_no_oracle() {
             ] {
                 let answer = wrong.ask(app, further).await;
                 assert_eq!(told(&answer), (401, "invalid_client".to_owned(), Value::Null), "{client} {secret}");
+                assert_eq!(answer.header("www-authenticate"), "Basic realm=\"widget-registry\"");
                 bodies.push(answer.body);
             }
         }
         bodies.dedup();
         assert_eq!(bodies.len(), 1);
+    });
+}
+
+/// Of ids that exist and of those that do not, and nobody else's right secret is held back by it.
+#[test]
+fn wrong_secrets_are_limited_and_lock_nobody_out() {
+    test(async |app| {
+        let (integration, other) = (Integration::make(app).await, Integration::make(app).await);
+        let (_, refresh) = integration.tokens(app, None).await;
+        for client in [integration.client.as_str(), "11111111-1111-4111-8111-111111111111"] {
+            let wrong = Integration { client: client.to_owned(), secret: "x".to_owned() };
+            let mut refused = 0;
+            let limited = loop {
+                let answer = wrong.ask(app, &[("grant_type", "client_credentials")]).await;
+                if answer.status == 429 {
+                    break answer;
+                }
+                assert_eq!(answer.problem(401), "Client authentication failed");
+                refused += 1;
+                assert!(refused < 1_000, "{refused} wrong secrets were answered");
+            };
+            assert!(refused >= 20, "{refused}");
+            assert_eq!(limited.problem(429), "Too many requests; wait and try again");
+            let wait: u64 = limited.header("retry-after").parse().unwrap();
+            assert!((1..=3).contains(&wait), "{wait}");
+        }
+        integration.tokens(app, None).await;
+        other.tokens(app, None).await;
+        super::given(&integration.refresh(app, &refresh).await);
+    });
+}
+
+/// RFC 6749, 2.3.1.
+#[test]
+fn a_client_may_show_itself_by_basic() {
+    test(async |app| {
+        let integration = Integration::make(app).await;
+        let (id, secret) = (integration.client.as_str(), integration.secret.as_str());
+        let of = |id: &str, secret: &str| {
+            let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{id}:{secret}"));
+            format!("Basic {text}")
+        };
+        let ask = async |authorization: &str, pairs: &[Pair<'_>]| {
+            let form = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("grant_type", "client_credentials")
+                .extend_pairs(pairs)
+                .finish();
+            let form_type = "application/x-www-form-urlencoded";
+            let request =
+                Raw::new("POST", PATH).header("Content-Type", form_type).header("Authorization", authorization);
+            app.ask(&request.body(form)).await
+        };
+        let basic = of(id, secret);
+        assert_eq!(ask(&basic, &[]).await.status, 200);
+        assert_eq!(ask(&basic, &[("client_id", id), ("client_secret", "")]).await.status, 200);
+        for wrong in [&of(id, "x"), &of("x", secret), &of(id, ""), "Basic", "Basic x", "Basic !"] {
+            let answer = ask(wrong, &[]).await;
+            if wrong == "Basic" {
+                // No scheme and no value: as if it were not there.
+                assert_eq!(told(&answer).1, "invalid_request");
+                continue;
+            }
+            assert_eq!(told(&answer), (401, "invalid_client".to_owned(), Value::Null), "{wrong}");
+            assert!(answer.header("www-authenticate").starts_with("Basic realm="), "{answer:?}");
+        }
+        for (name, value) in [("client_secret", secret), ("client_id", "x")] {
+            let twice = ask(&basic, &[(name, value)]).await;
+            assert_eq!(
+                told(&twice),
+                (400, "invalid_request".to_owned(), json!(format!("Check the `{name}` parameter")))
+            );
+        }
+        // Clients that send the token that has expired mean nothing by it.
+        let both = [("client_id", id), ("client_secret", secret)];
+        assert_eq!(ask("Bearer a.b.c", &both).await.status, 200);
     });
 }
 

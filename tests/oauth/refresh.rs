@@ -75,6 +75,42 @@ fn one_from_two_uses_ago_ends_it_at_once() {
     });
 }
 
+/// Of somebody who mistypes, or tries what could be one: only what was given once ends anything.
+#[test]
+fn one_that_was_never_given_ends_nothing() {
+    test(async |app| {
+        let integration = Integration::make(app).await;
+        let (_, token) = integration.tokens(app, None).await;
+        let (head, secret) = token.rsplit_once('-').unwrap();
+        for at in [0, 43, 44, 63] {
+            let other = |character| if character == 'a' { 'b' } else { 'a' };
+            let mistyped =
+                secret.chars().enumerate().map(|(n, character)| if n == at { other(character) } else { character });
+            let mistyped = format!("{head}-{}", mistyped.collect::<String>());
+            refused(&integration.refresh(app, &mistyped).await);
+        }
+        refused(&integration.refresh(app, &format!("{head}-{}", "a".repeat(64))).await);
+        given(&integration.refresh(app, &token).await);
+    });
+}
+
+/// What was given before tokens bore the mark of their family is known as long as it was the last one.
+#[test]
+fn an_unmarked_one_that_was_the_last_ends_it() {
+    test(async |app| {
+        let integration = Integration::make(app).await;
+        let (_, token) = integration.tokens(app, None).await;
+        let unmarked = format!("{}-{}", token.rsplit_once('-').unwrap().0, "a".repeat(64));
+        let digest = widget_registry::digest::Sha256::of(&[unmarked.as_bytes()]);
+        let put = "UPDATE refresh_families SET token_sha256 = $1";
+        sqlx::query(put).bind(digest.0).execute(&app.pool).await.unwrap();
+        let (_, next) = given(&integration.refresh(app, &unmarked).await);
+        let_pass(app, "rotated_at", "31 seconds").await;
+        refused(&integration.refresh(app, &unmarked).await);
+        refused(&integration.refresh(app, &next).await);
+    });
+}
+
 #[test]
 fn of_several_at_once_one_wins_and_goes_on() {
     test_two(async |first, second| {

@@ -3,7 +3,11 @@
 use std::fs;
 use std::process::Output;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
+use sqlx::{ConnectOptions as _, Connection as _};
+use widget_registry::data_dir::DataDir;
+use widget_registry::database::embedded;
 use widget_registry::openapi;
 
 use super::server::{Server, block_on, folder, program};
@@ -42,6 +46,30 @@ fn help_names_every_command_and_what_it_does() {
         assert!(help.contains(&format!("  {command} ")), "{help}");
         let own = run(&[command, "--help"]);
         assert!(own.status.success() && text(&own.stdout).contains("Usage: widget-registry"), "{command}");
+    }
+}
+
+/// Whatever the start fails of, its database has ended when the program has.
+#[test]
+fn a_failed_start_leaves_no_database_running() {
+    let home = folder();
+    let data_dir = home.path().join("data");
+    let mut server = Server::start(&data_dir, &["--log", "warn"]);
+    block_on(async {
+        let options = embedded::connect_options(&DataDir::peek(&data_dir).unwrap().socket_dir());
+        let mut connection = options.connect().await.unwrap();
+        let newer = "INSERT INTO refinery_schema_history SELECT 9999, 'newer', applied_on, checksum FROM refinery_schema_history LIMIT 1";
+        sqlx::query(newer).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait().success());
+    let data = data_dir.to_str().unwrap();
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["keys", "list"], &["audit", "verify"], &["migrate"]] {
+        let output = run(&[command, &["--data-dir", data]].concat());
+        let complaint = text(&output.stderr);
+        assert!(!output.status.success() && complaint.contains("9999"), "{command:?}: {complaint}");
+        assert!(!data_dir.join("postgres/postmaster.pid").exists(), "{command:?}");
     }
 }
 
@@ -160,7 +188,7 @@ fn migrate_and_healthcheck_answer_by_exit_code() {
     assert!(text(&migrated.stdout).contains("the schema has version"));
     let mut server = Server::start(&data_dir, &[]);
     assert!(run(&["healthcheck", "--server", &server.url]).status.success());
-    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.signal(Signal::SIGTERM);
     assert!(server.wait().success());
     let output = run(&["healthcheck", "--server", &server.url]);
     assert_eq!(output.status.code(), Some(1));

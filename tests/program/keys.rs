@@ -154,6 +154,62 @@ fn a_key_that_got_out_is_not_kept() {
     assert_eq!(listed(), 2, "the key before is listed while its tokens are valid");
 }
 
+/// A key that turns out to be known after it was replaced.
+#[test]
+fn a_replaced_key_is_withdrawn_beside_a_running_server() {
+    let home = folder();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, &["--log", "warn"]);
+    let first = current(&data_dir);
+    let (kid, old) = (first.kid().to_owned(), token(&first));
+    let remove = |id: &str| {
+        let output = program().args(["keys", "remove-signing", id, "--data-dir"]).arg(&data_dir).output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (done, said) = remove(&kid);
+    assert!(!done && said.contains("is the key that signs"), "{said}");
+    rotate(&data_dir);
+    let (done, said) = remove("0123456789abcdef");
+    assert!(!done && said.contains("no tokens of a signing key 0123456789abcdef are valid"), "{said}");
+    block_on(async { assert_eq!(status(server.with_token(&old)).await, 200) });
+    let (done, said) = remove(&kid);
+    assert!(done && said.contains("removed the signing key"), "{said}");
+    block_on(async {
+        let since = Instant::now();
+        while status(server.with_token(&old)).await != 401 {
+            assert!(since.elapsed() < Duration::from_secs(20), "it still counts");
+        }
+        assert_eq!(status(server.with_token(&token(&current(&data_dir)))).await, 200);
+        let operator = server.caller(&data_dir, &Claims::user(1, 3).scopes(&["operator"]));
+        let told = operator.get("/registry/v1/audit?account_id=0").await.json();
+        let told: Vec<String> = told["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| format!("{} {}", entry["action"].as_str().unwrap(), entry["subject"].as_str().unwrap()))
+            .collect();
+        let now = current(&data_dir).kid().to_owned();
+        assert_eq!(told[..2], [format!("key.removed signing {kid}"), format!("key.rotated signing {now}")]);
+    });
+    assert!(!remove(&kid).0);
+}
+
+/// What the log cannot tell is not done.
+#[test]
+fn without_an_entry_the_key_stays() {
+    let home = folder();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, &["--log", "warn"]);
+    let before = current(&data_dir).kid().to_owned();
+    drop(server);
+    // Nobody can be reached there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = rotation(&data_dir).args(["--database-url", &format!("postgres://x@{closed}/x")]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("so the key was not changed"), "{said}");
+    assert_eq!(current(&data_dir).kid(), before);
+}
+
 #[test]
 fn sighup_has_the_keys_read() {
     let home = folder();

@@ -126,7 +126,13 @@ fn refresh_tokens_cannot_be_made_up() {
         let integration = Integration::make(app).await;
         let (_, refresh) = integration.tokens(app, None).await;
         let known = RefreshToken::parse(&refresh).unwrap();
-        let made_up = RefreshToken::make(AccountId::new(2).unwrap(), known.family, &Secrets::random()).unwrap();
+        let made_up = RefreshToken::make(
+            AccountId::new(2).unwrap(),
+            known.family,
+            &widget_registry::digest::Sha256::of(&[]),
+            &Secrets::random(),
+        )
+        .unwrap();
         crate::oauth::refused(&integration.refresh(app, made_up.text().expose_secret()).await);
         given(&integration.refresh(app, &refresh).await);
     });

@@ -109,7 +109,8 @@ fn of_a_checked_token_nothing_but_its_signature_is_remembered() {
         let other: String = signature.chars().map(|c| if c == 'A' { 'B' } else { 'A' }).collect();
         assert_eq!(check(&format!("{said}.{other}"), &verifier, 0), Some(Refusal::Signature));
         let account = AccountId::new(1).unwrap();
-        let (issued_until, kept_until) = (now.unix_timestamp(), now.unix_timestamp() + 4_000);
+        let issued_until = i64::try_from(now.unix_timestamp_nanos() / 1_000).unwrap();
+        let kept_until = now.unix_timestamp() + 4_000;
         revoked.add([Revocation { account, subject: Subject::User("8".parse().unwrap()), issued_until, kept_until }]);
         assert_eq!(check(&token, &verifier, 0), Some(Refusal::Revoked));
     });

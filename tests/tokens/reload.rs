@@ -94,6 +94,25 @@ fn a_bad_signing_key_changes_nothing() {
     });
 }
 
+/// What kept the files from being used may pass without a trace: here in a file of a folder of which only the folder is looked at.
+#[test]
+fn a_failure_that_passes_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("own.pem");
+    SigningKey::load_or_create(&own).unwrap();
+    auth::rotate(&own, Duration::from_hours(1), &Clock::system()).unwrap();
+    let ring = auth::Keyring::open("widget-registry".to_owned(), own, Vec::new(), Clock::system()).unwrap();
+    let retired = std::fs::read_dir(dir.path().join("own.retired")).unwrap().next().unwrap().unwrap().path();
+    let good = std::fs::read(&retired).unwrap();
+    std::fs::write(&retired, "garbage").unwrap();
+    assert!(!ring.reload() && ring.is_behind());
+    assert!(!ring.reload_if_changed() && ring.is_behind());
+    std::fs::write(&retired, good).unwrap();
+    assert!(ring.reload_if_changed() && !ring.is_behind());
+    assert!(!ring.reload_if_changed());
+    assert_eq!(ring.public().keys.len(), 2);
+}
+
 /// The set of public keys, by id.
 async fn published(app: &TestApp) -> Vec<String> {
     let answer = app.with_token(None).get("/.well-known/jwks.json").await;

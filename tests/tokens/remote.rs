@@ -155,6 +155,24 @@ fn keys_that_are_not_fetched_again_count_for_a_day() {
     assert!(takes(&ring, &new, NOW + 80_000));
 }
 
+/// A fetch that brings nothing new has no signature checked again.
+#[test]
+fn what_was_checked_is_remembered_as_long_as_the_keys_are_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ring, now) = ring_at(dir.path());
+    let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
+    let set = jwks(&[&old]);
+    ring.fetched(URL, set.as_bytes()).unwrap();
+    let before = ring.keys();
+    now.store(NOW + 600, std::sync::atomic::Ordering::SeqCst);
+    ring.fetched(URL, set.as_bytes()).unwrap();
+    let same = ring.keys();
+    assert!(!std::sync::Arc::ptr_eq(&before, &same) && std::sync::Arc::ptr_eq(&before.checked, &same.checked));
+    assert!(takes(&ring, &old, NOW + 86_400 + 599));
+    ring.fetched(URL, jwks(&[&old, &new]).as_bytes()).unwrap();
+    assert!(!std::sync::Arc::ptr_eq(&same.checked, &ring.keys().checked));
+}
+
 #[test]
 fn fetched_keys_replace_none_of_ours_and_are_no_secrets() {
     let dir = tempfile::tempdir().unwrap();

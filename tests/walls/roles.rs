@@ -21,6 +21,15 @@ async fn superuser(database: Option<&Database>, statements: &[String]) {
     connection.close().await.unwrap();
 }
 
+/// The version of PostgreSQL, as 150004 for 15.4.
+async fn version(database: &Database) -> i32 {
+    let mut connection = database.options().connect().await.unwrap();
+    let version = "SELECT current_setting('server_version_num')::int";
+    let version = sqlx::query_scalar(version).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    version
+}
+
 /// The program with URLs of a database: as whom it serves, and as whom it migrates.
 fn with_roles(database: &Database, service: &str, owner: Option<&str>) -> Command {
     let mut command = program();
@@ -74,15 +83,21 @@ fn a_service_that_the_walls_do_not_bind_is_refused_unless_told_otherwise() {
             format!("CREATE ROLE \"{name} Owner\" LOGIN"),
             format!("CREATE ROLE {name}_member LOGIN NOINHERIT IN ROLE \"{name} Owner\""),
             format!("ALTER TABLE installs OWNER TO \"{name} Owner\""),
+            format!("CREATE ROLE {name}_maker CREATEROLE LOGIN"),
         ],
     ));
-    for (role, why) in [
+    let mut mighty = vec![
         (format!("{name}_super"), format!("the role {name}_super of database_url is a superuser")),
         (format!("{name}_bypass"), format!("the role {name}_bypass of database_url may bypass row-level security")),
         (format!("{name}_heir"), "may bypass row-level security".to_owned()),
         (format!("{name}%20Owner"), format!("the role \"{name} Owner\" of database_url owns the tables")),
         (format!("{name}_member"), "owns the tables".to_owned()),
-    ] {
+    ];
+    // Later ones give roles only to whoever made them.
+    if block_on(version(&database)) < 160_000 {
+        mighty.push((format!("{name}_maker"), "may make itself a member of the tables' owner".to_owned()));
+    }
+    for (role, why) in mighty {
         // Also when somebody else migrates.
         for owner in [None, Some("postgres")] {
             let complaint = refused(with_roles(&database, &role, owner), &data_dir);

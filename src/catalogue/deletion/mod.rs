@@ -58,6 +58,9 @@ pub async fn delete(
         begun.extend(install_writes.begin_everywhere());
     }
     let mut transaction = pool.begin_across_accounts().await?;
+    if matches!(by, By::Operator) {
+        store::lock_forced(&mut transaction).await?;
+    }
     let found = sight::lock_against_installs(&mut transaction, code).await?;
     let widget = found.ok_or(DeletionError::NotOwner)?;
     match by {
@@ -74,7 +77,7 @@ pub async fn delete(
     let forced = matches!(by, By::Operator);
     let change = Change::WidgetDeleted { widget: code.as_str(), forced };
     if forced {
-        // Last: the audit logs of all these accounts are held from here to the end.
+        // Late: the audit logs of all these accounts are held from here to the end, and the owner's comes after them, in no order.
         store::remove_installs(&mut transaction, widget.id, code, actor).await?;
     }
     audit::record(&mut transaction, widget.owner.account, actor, &change).await?;

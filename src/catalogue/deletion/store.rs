@@ -8,6 +8,20 @@ use crate::catalogue::widget::WidgetId;
 use crate::database::{Connection, Failure};
 use crate::digest::Sha256;
 
+/// The advisory lock of operators who delete widgets: "deletion" in ASCII.
+const LOCK: i64 = 0x6465_6c65_7469_6f6e;
+
+/// Has those who delete by force wait for each other until the transaction ends: each holds the audit logs of many accounts, and two at once would wait
+/// in a circle.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn lock_forced(connection: &mut Connection) -> Result<(), Failure> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(connection).await?;
+    Ok(())
+}
+
 /// Removes a widget from every account, has that counted, and tells every account so in its audit log, in the order of accounts.
 ///
 /// # Errors

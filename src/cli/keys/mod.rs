@@ -10,11 +10,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{DatabaseArgs, SettingsArgs};
-use crate::app;
+use super::{DatabaseArgs, SettingsArgs, with_database};
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
-use crate::database::{self, Pool};
+use crate::database::Pool;
 use crate::sealing::{Sealing, Source};
 use crate::sources::{Clock, Secrets};
 use crate::telemetry;
@@ -36,6 +35,7 @@ enum Command {
     Rotate(rotate::Rotate),
     Remove(remove::Remove),
     RotateSigning(signing::RotateSigning),
+    RemoveSigning(signing::RemoveSigning),
 }
 
 impl Keys {
@@ -46,6 +46,7 @@ impl Keys {
             Command::Rotate(command) => command.run(),
             Command::Remove(command) => command.run(),
             Command::RotateSigning(command) => command.run(),
+            Command::RemoveSigning(command) => command.run(),
         }
     }
 }
@@ -80,16 +81,9 @@ impl Place {
     /// Works with the database, whether the service runs or not.
     fn with_database<T>(&self, work: impl AsyncFnOnce(Ground<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let config = self.config()?;
-        app::block_on(async {
-            let opened = database::open(&config).await?;
-            let outcome = match source(&config) {
-                Ok(source) => work(Ground { config: &config, pool: &opened.pool, source }).await,
-                Err(error) => Err(error),
-            };
-            let closed = opened.close().await;
-            let value = outcome?;
-            closed?;
-            Ok(value)
+        with_database(&config, async |pool| {
+            let source = source(&config)?;
+            work(Ground { config: &config, pool, source }).await
         })
     }
 }

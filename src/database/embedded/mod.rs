@@ -127,6 +127,23 @@ impl Cluster {
         Ok(())
     }
 
+    /// With what came of a step of using it: when that failed, PostgreSQL is ended and waited for.
+    ///
+    /// # Errors
+    ///
+    /// The error of the step.
+    pub async fn or_stopped<T, E>(self, outcome: Result<T, E>) -> Result<(T, Self), E> {
+        match outcome {
+            Ok(value) => Ok((value, self)),
+            Err(error) => {
+                if let Err(why) = self.stop().await {
+                    tracing::error!(error = %why, "the embedded database does not end");
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// Ends PostgreSQL and waits for that: SIGINT cuts the connections and writes a checkpoint, SIGQUIT follows after
     /// 20 s and leaves the recovery to the next start, SIGKILL after another 10 s.
     ///

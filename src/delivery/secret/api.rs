@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Serialize, Serializer};
+use secrecy::SecretString;
+use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -30,7 +30,7 @@ pub struct ReplaceSecretBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NewSecretBody {
     /// `whsec_` and the bytes in base64, as Standard Webhooks writes it.
-    #[serde(serialize_with = "exposed")]
+    #[serde(serialize_with = "hal::exposed")]
     #[schema(value_type = String)]
     secret: SecretString,
     #[serde(with = "time::serde::rfc3339")]
@@ -40,10 +40,6 @@ pub struct NewSecretBody {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_until: Option<OffsetDateTime>,
-}
-
-fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.expose_secret().serialize(serializer)
 }
 
 /// The account's secret, without itself.
