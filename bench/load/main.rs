@@ -34,9 +34,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Parser;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use cases::{Case, Place, What};
@@ -112,7 +113,15 @@ fn main() -> anyhow::Result<()> {
         return actix_web::rt::System::new().block_on(raw::serve(&plan));
     }
     let arguments = Arguments::parse();
-    actix_web::rt::System::new().block_on(measure(&arguments))
+    actix_web::rt::System::new().block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        // What was started ends with what is dropped here.
+        tokio::select! {
+            measured = measure(&arguments) => measured,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            _ = terminate.recv() => bail!("told to end"),
+        }
+    })
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {

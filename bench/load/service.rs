@@ -19,8 +19,11 @@ use super::cpu::{Whose, resident};
 use super::database::{Database, postmaster};
 use super::tokens;
 
-/// Connections that the embedded PostgreSQL takes for the service; pgbench and peers need some beside those that are used.
-const CONNECTIONS: &str = "48";
+/// Connections that the embedded PostgreSQL takes for the service, which uses as many as it has requests at once: pgbench and peers, which keep
+/// theirs open, need some too.
+const CONNECTIONS: &str = "128";
+/// How long a start may take until the service is ready.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What every service of a run has in common.
 #[derive(Debug, Clone)]
@@ -31,9 +34,12 @@ pub struct Setup {
     pub log: String,
 }
 
+/// A process that ends with whoever holds this.
+struct Running(Child);
+
 /// A running service.
 pub struct Service {
-    child: Child,
+    child: Running,
     pub address: SocketAddr,
     pub data_dir: PathBuf,
     pub database: Database,
@@ -73,17 +79,22 @@ impl Setup {
             command.env("WIDGET_REGISTRY_ENCRYPTION_KEYS", STANDARD.encode([7; 32]));
         }
         let begun = Instant::now();
-        let mut child = command.spawn().with_context(|| format!("cannot run {}", self.program.display()))?;
-        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let child = command.spawn().with_context(|| format!("cannot run {}", self.program.display()))?;
+        let mut child = Running(child);
+        let mut lines = BufReader::new(child.0.stdout.take().context("no output")?).lines();
         let line = lines.next().context("the service does not start")??;
         let address = line.strip_prefix("listening on http://").context("the service says something else")?.parse()?;
-        client::ask(address, &Request::new("GET", "/registry/v1/health/ready", &[], "", 200)).await?;
+        let is_ready = Request::new("GET", "/registry/v1/health/ready", &[], "", 200);
+        // On a machine with too much to do it can be a moment behind its database.
+        while let Err(error) = client::ask(address, &is_ready).await {
+            ensure!(begun.elapsed() < PATIENCE, "the service does not get ready: {error}");
+        }
         let started_in = begun.elapsed();
         let database = match database {
             Some(database) => database.clone(),
             None => embedded(data_dir)?,
         };
-        let resident = resident(child.id()).context("no memory")?;
+        let resident = resident(child.0.id()).context("no memory")?;
         Ok(Service { child, address, data_dir: data_dir.to_owned(), database, started_in, resident })
     }
 }
@@ -101,28 +112,28 @@ fn embedded(data_dir: &Path) -> anyhow::Result<Database> {
 
 impl Service {
     pub fn server(&self) -> Whose {
-        Whose::Process(self.child.id())
+        Whose::Process(self.child.0.id())
     }
 
     /// Bytes of memory now.
     pub fn resident_now(&self) -> u64 {
-        resident(self.child.id()).unwrap_or(0)
+        resident(self.child.0.id()).unwrap_or(0)
     }
 
     /// Lets it end as its supervisor would.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        terminate(&self.child)?;
-        ensure!(self.child.wait()?.success(), "the service does not end well");
+        terminate(&self.child.0)?;
+        ensure!(self.child.0.wait()?.success(), "the service does not end well");
         Ok(())
     }
 }
 
-impl Drop for Service {
+impl Drop for Running {
     /// After an error nobody stops it.
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = terminate(&self.child);
-            let _ = self.child.wait();
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let _ = terminate(&self.0);
+            let _ = self.0.wait();
         }
     }
 }
