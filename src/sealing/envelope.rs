@@ -135,6 +135,12 @@ impl DataKey {
         Ok(Sealed(bytes))
     }
 
+    /// Whether what is stored says that it was sealed with this key.
+    #[must_use]
+    pub fn has_sealed(&self, stored: &[u8]) -> bool {
+        Sealed::parse(stored.to_vec()).and_then(|sealed| sealed.key()) == Some((self.account, self.id))
+    }
+
     /// Opens a value that was sealed for this place with this key.
     ///
     /// # Errors
@@ -230,7 +236,7 @@ impl KeyEncryptionKey {
     }
 }
 
-fn data_key_place(account: AccountId, id: i32) -> Place {
+pub(super) fn data_key_place(account: AccountId, id: i32) -> Place {
     Place::new("data_keys", &[&account, &id])
 }
 

@@ -65,12 +65,6 @@ pub enum RotationError {
     /// Nobody knows the key.
     #[error("there is no encryption key {0}; `widget-registry keys list` shows all")]
     Unknown(KeyId),
-    /// Values that do not open.
-    #[error("{count} row(s) could not be encrypted anew, the log names them; the rotation is not finished")]
-    Unopened {
-        /// How many rows.
-        count: usize,
-    },
     /// Keys or database fail.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -146,12 +140,18 @@ fn next_key(sealing: &Sealing, known: &[Known]) -> Result<KeyId, RotationError> 
     unknown()?.ok_or_else(|| RotationError::NoNewKey { place: source.to_string() })
 }
 
-/// Wraps every data key with the rotation's key that another one wraps, account by account; returns how many.
+/// Wraps every data key with the rotation's key that another one wraps, account by account; returns how many. One that does not open stays
+/// as it is, under the key that it is said to be under, and its fault is added to the others.
 ///
 /// # Errors
 ///
 /// When the database fails, or a key is missing; what was done stays done.
-pub async fn rewrap(pool: &Pool, sealing: &Sealing, rotation: &Rotation) -> Result<usize, RotationError> {
+pub async fn rewrap(
+    pool: &Pool,
+    sealing: &Sealing,
+    rotation: &Rotation,
+    faults: &mut Vec<Fault>,
+) -> Result<usize, RotationError> {
     let known = store::known_keys(&mut *pool.catalogue().await?).await?;
     let mut count = 0;
     for Known { id, .. } in known.iter().filter(|known| known.id != rotation.key) {
@@ -161,7 +161,7 @@ pub async fn rewrap(pool: &Pool, sealing: &Sealing, rotation: &Rotation) -> Resu
             let Some(last) = accounts.last() else { break };
             after = last.get();
             for account in accounts {
-                count += rewrap_account(pool, sealing, account, id, &rotation.key).await?;
+                count += rewrap_account(pool, sealing, account, (id, &rotation.key), faults).await?;
             }
         }
     }
@@ -173,19 +173,29 @@ async fn rewrap_account(
     pool: &Pool,
     sealing: &Sealing,
     account: AccountId,
-    from: &KeyId,
-    to: &KeyId,
+    (from, to): (&KeyId, &KeyId),
+    faults: &mut Vec<Fault>,
 ) -> Result<usize, Fault> {
     let (old, new) = (sealing.ring_with(from).await?, sealing.ring_with(to).await?);
     let (old, new) = (old.get(from).ok_or(Fault::Refused)?, new.get(to).ok_or(Fault::Refused)?);
     let mut transaction = pool.begin_for(account).await?;
-    let data_keys = store::lock_wrapped(&mut transaction, account, from).await?;
-    for data_key in &data_keys {
-        let wrapped = new.take_over(old, account, data_key.id, &data_key.bytes, sealing.secrets())?;
-        store::rewrap(&mut transaction, account, data_key.id, to, &wrapped).await?;
+    let data_keys = store::lock_all(&mut transaction, account).await?;
+    let mut count = 0;
+    for data_key in data_keys.iter().filter(|data_key| data_key.kek == *from) {
+        match new.take_over(old, account, data_key.id, &data_key.bytes, sealing.secrets()) {
+            Ok(wrapped) => {
+                store::rewrap(&mut transaction, account, data_key.id, to, &wrapped).await?;
+                count += 1;
+            }
+            Err(fault) if fault.is_of_a_value() => {
+                tracing::error!(%fault, key = %from, "a data key cannot be wrapped anew");
+                faults.push(fault);
+            }
+            Err(fault) => return Err(fault),
+        }
     }
     transaction.commit().await.map_err(Failure::from)?;
-    Ok(data_keys.len())
+    Ok(count)
 }
 
 /// Notes that a rotation has come to its end.

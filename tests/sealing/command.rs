@@ -151,3 +151,52 @@ fn a_lost_key_keeps_the_service_from_starting_and_is_named() {
     let states: Vec<_> = listed(&data_dir).into_iter().map(|(_, state, _)| state).collect();
     assert_eq!(states, ["active", "prepared"]);
 }
+
+#[test]
+fn a_damaged_data_key_is_named_by_the_start_and_by_a_rotation() {
+    let home = folder();
+    let data_dir = home.path().join("data");
+    let server = Server::start(&data_dir, &["--log", "warn"]);
+    block_on(async {
+        let path = format!("/registry/v1/widgets?code=one&visibility=public&client_uuid={CLIENT}");
+        let answer = caller(&server, &data_dir, 1).post_bytes(&path, "application/zip", sample("one").zip()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        for account in 1..=2 {
+            assert_eq!(install(&caller(&server, &data_dir, account), "one", "marker").await.status, 200);
+        }
+        let change =
+            "UPDATE data_keys SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1) WHERE account_id = 2";
+        sqlx::query(change).execute(&mut database(&data_dir).await).await.unwrap();
+    });
+    drop(server);
+    let server = Server::start(&data_dir, &["--log", "warn"]);
+    let log = server.log();
+    assert!(log.contains("a data key does not open") && log.contains("account=2 number=1"), "{log}");
+    let rotated = |arguments: &[&str]| {
+        let output = run(&data_dir, arguments);
+        let (out, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(3), "{out}{error}");
+        assert!(!out.contains("marker") && !error.contains("marker"), "{out}{error}");
+        (out, error)
+    };
+    let (out, error) = rotated(&["rotate"]);
+    assert!(
+        out.contains("wrapped 1 data key(s)") && out.contains("data_keys, row 2/1: a sealed value does not open"),
+        "{out}"
+    );
+    assert!(error.contains("error: 1 value(s) or key(s) do not open"), "{error}");
+    // It can be repeated, and names each value, too.
+    let (out, error) = rotated(&["rotate", "--reencrypt"]);
+    assert!(out.starts_with("turned to the encryption key ") && out.contains("of 2 account(s)"), "{out}");
+    for field in ["password", "pin", "logins"] {
+        assert!(out.lines().any(|line| line.starts_with("installs, row 2/") && line.contains(field)), "{out}");
+    }
+    assert!(error.contains("error: 4 value(s) or key(s) do not open"), "{error}");
+    block_on(async {
+        let (one, other) = (caller(&server, &data_dir, 1), caller(&server, &data_dir, 2));
+        assert_eq!(read(&one, "one").await, settings("marker"));
+        other.get("/api/v4/widgets/one").await.problem(500);
+        assert_eq!(install(&other, "one", "new").await.status, 200);
+        assert_eq!(read(&other, "one").await, settings("new"));
+    });
+}
