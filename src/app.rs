@@ -139,6 +139,7 @@ impl App {
         let Connected { pool, hints, cluster } = database::connect(&config, &data_dir).await?;
         let ready = async {
             let sealing = Sealing::start(pool.clone(), encryption, ring, secrets.clone(), clock.clone()).await?;
+            resealing::begin(&pool, &sealing).await.map_err(sealing::StartError::from)?;
             let shared =
                 Arc::new(Shared::new(config, (pool.clone(), sealing), keyring, clock.clone(), ids, secrets, address));
             // From the first request on.

@@ -219,8 +219,8 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
     ("sealing/start.rs", 1, "at the start every key is tried on data keys that it has wrapped"),
     (
         "sealing/store.rs",
-        3,
-        "accounts are looked for whose data keys are to be wrapped anew; a plan needs the data keys of many accounts",
+        4,
+        "accounts are looked for whose data keys are to be wrapped anew, or are to say that all is sealed; a plan needs the data keys of many accounts",
     ),
 ];
 

@@ -45,6 +45,14 @@ fn place(account: AccountId, widget: WidgetId, key: &str) -> Place {
 }
 
 impl Stored {
+    /// Refuses settings that were never sealed, unless they may be older than sealing.
+    fn admit(&self, sealing: &Sealing, account: AccountId, widget: WidgetId) -> Result<(), Fault> {
+        match self.sealed {
+            Some(_) => Ok(()),
+            None => sealing.admit_unsealed(&Place::new("installs", &[&account, &widget.0])),
+        }
+    }
+
     fn fault(account: AccountId, widget: WidgetId) -> Fault {
         Place::new("installs", &[&account, &widget.0]).fault()
     }
@@ -81,6 +89,7 @@ impl Stored {
     ///
     /// When a value does not open, or there are not as many sealed ones as there should be.
     pub async fn open(&self, sealing: &Sealing, account: AccountId, widget: WidgetId) -> Result<Settings, Fault> {
+        self.admit(sealing, account, widget)?;
         let mut members = Vec::new();
         for (key, part) in self.parts().ok_or_else(|| Self::fault(account, widget))? {
             let value = match part {
@@ -115,6 +124,9 @@ impl Stored {
         key: &DataKey,
         widget: WidgetId,
     ) -> Result<(Option<Self>, Vec<Fault>), Fault> {
+        if let Err(fault) = self.admit(sealing, key.account, widget) {
+            return Ok((None, vec![fault]));
+        }
         let Some(parts) = self.parts() else { return Ok((None, vec![Self::fault(key.account, widget)])) };
         let (mut members, mut faults, mut count) = (Vec::new(), Vec::new(), 0);
         for (name, part) in parts {

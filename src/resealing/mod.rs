@@ -10,7 +10,7 @@ use crate::background::Stop;
 use crate::database::{Connection, Failure, Pool};
 use crate::delivery::secret;
 use crate::sealing::rotation::{self, Rotation, RotationError};
-use crate::sealing::{Fault, KeyId, Sealing, Source, store as keys};
+use crate::sealing::{Era, Fault, KeyId, Sealing, Source, store as keys};
 use crate::{installs, integrations};
 
 /// Rows that are looked for at a time.
@@ -18,10 +18,31 @@ const BATCH: i64 = 200;
 /// Time until rows that could not be sealed are tried again.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Seals rows that are older than sealing, until there are none. Others may do the same at once: who comes second finds nothing to do.
+/// Settles whether rows may be older than sealing, before the first request: where nothing says that none is any more, and there is none,
+/// none will come.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn begin(pool: &Pool, sealing: &Sealing) -> Result<(), Failure> {
+    let is_there = async || {
+        Ok::<_, Failure>(
+            installs::store::account_with_unsealed(pool, 0).await?.is_some()
+                || secret::store::account_with_unsealed(pool, 0).await?.is_some()
+                || !integrations::store::with_secrets(pool, true, Uuid::nil(), 1).await?.is_empty(),
+        )
+    };
+    if sealing.era() == Era::Mixed && !is_there().await? {
+        sealing.all_is_sealed();
+    }
+    Ok(())
+}
+
+/// Seals rows that are older than sealing, until there are none, and writes that down. Others may do the same at once: who comes second
+/// finds nothing to do. A row that comes later and says that it is older is refused, and told of every minute.
 pub async fn seal_old(pool: Pool, sealing: Sealing, mut stop: Stop) {
     loop {
-        let failed = match seal_old_once(&pool, &sealing, &stop).await {
+        let failed = match seal_old_once(&pool, &sealing, || stop.is_asked()).await {
             Ok(faults) if faults.is_empty() => return,
             Ok(faults) => format!("{} value(s)", faults.len()),
             Err(error) => error.to_string(),
@@ -33,16 +54,20 @@ pub async fn seal_old(pool: Pool, sealing: Sealing, mut stop: Stop) {
     }
 }
 
-/// Walks once through all rows that are older than sealing; returns the faults of those that could not be sealed. Ends early when it is
-/// asked to stop.
-async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<Vec<Fault>, Fault> {
+/// Walks once through all rows that are older than sealing; returns the faults of those that could not be sealed. When there is none left,
+/// that is noted. Ends early when it is asked to stop.
+///
+/// # Errors
+///
+/// When the database fails, or a key is missing; what was done stays done.
+pub async fn seal_old_once(pool: &Pool, sealing: &Sealing, is_stopped: impl Fn() -> bool) -> Result<Vec<Fault>, Fault> {
     let mut faults = Vec::new();
     let mut after = 0;
     while let Some(account) = installs::store::account_with_unsealed(pool, after).await? {
         after = account.get();
         let mut widget = 0;
         loop {
-            if stop.is_asked() {
+            if is_stopped() {
                 return Ok(faults);
             }
             let done = installs::reseal::some(pool, sealing, account, true, widget).await?;
@@ -53,13 +78,19 @@ async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<Ve
     }
     after = 0;
     while let Some(account) = secret::store::account_with_unsealed(pool, after).await? {
-        if stop.is_asked() {
+        if is_stopped() {
             return Ok(faults);
         }
         after = account.get();
         told(secret::sealed::reseal(pool, sealing, account).await?, &mut faults);
     }
-    integrations_anew(pool, sealing, true, || stop.is_asked(), &mut faults).await?;
+    integrations_anew(pool, sealing, true, &is_stopped, &mut faults).await?;
+    if faults.is_empty() && !is_stopped() {
+        sealing.all_is_sealed();
+    }
+    if sealing.era() == Era::AllSealed {
+        rotation::note_era(pool, sealing, &is_stopped).await?;
+    }
     Ok(faults)
 }
 

@@ -9,9 +9,10 @@ mod start;
 pub mod store;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use envelope::{DataKey, KeyEncryptionKey, Place, Sealed};
+pub use envelope::{DataKey, Era, KeyEncryptionKey, Place, Sealed};
 pub use key_id::KeyId;
 pub use ring::{Ring, RingError, Source};
 use secrecy::SecretSlice;
@@ -43,6 +44,16 @@ pub enum Fault {
         /// The row's key and the field.
         row: String,
     },
+    /// A stored value says that it is older than sealing, and none is any more: somebody has put it there.
+    #[error(
+        "{table}, row {row}: is not sealed, and all that is older than sealing was sealed before; it was written past the service"
+    )]
+    Unsealed {
+        /// The table.
+        table: &'static str,
+        /// The row's key, and the field when only that is not sealed.
+        row: String,
+    },
     /// The ring lacks a key.
     #[error("the encryption key {id} is needed and not in {place}")]
     Missing {
@@ -66,7 +77,7 @@ impl Fault {
     /// Whether it is about one stored value, and says nothing of others.
     #[must_use]
     pub const fn is_of_a_value(&self) -> bool {
-        matches!(self, Self::Unopened { .. })
+        matches!(self, Self::Unopened { .. } | Self::Unsealed { .. })
     }
 }
 
@@ -113,6 +124,8 @@ struct Inner {
     keys: Recent<Wanted, Kept>,
     secrets: Secrets,
     clock: Clock,
+    /// Whether no row is older than sealing any more; never `false` again.
+    all_sealed: AtomicBool,
 }
 
 impl fmt::Debug for Sealing {
@@ -122,6 +135,29 @@ impl fmt::Debug for Sealing {
 }
 
 impl Sealing {
+    /// Whether rows may be older than sealing: then they count as they are.
+    #[must_use]
+    pub fn era(&self) -> Era {
+        if self.0.all_sealed.load(Ordering::Acquire) { Era::AllSealed } else { Era::Mixed }
+    }
+
+    /// From now on every row is sealed, and one that is not is a fault. [`rotation::note_era`] writes that down.
+    pub fn all_is_sealed(&self) {
+        self.0.all_sealed.store(true, Ordering::Release);
+    }
+
+    /// Refuses what is stored at a place without being sealed, unless it may be older than sealing.
+    ///
+    /// # Errors
+    ///
+    /// When no row is older any more.
+    pub fn admit_unsealed(&self, place: &Place) -> Result<(), Fault> {
+        match self.era() {
+            Era::Mixed => Ok(()),
+            Era::AllSealed => Err(place.unsealed()),
+        }
+    }
+
     /// Where the ring is read from.
     #[must_use]
     pub fn source(&self) -> &Source {
@@ -220,7 +256,7 @@ impl Sealing {
         let active = store::known_keys(&mut transaction).await?.pop();
         let Known { id: active, .. } = active.ok_or(Fault::Refused)?;
         let ring = self.ring_with(&active).await?;
-        let wrapped = ring.get(&active).ok_or(Fault::Refused)?.make(account, id, &self.0.secrets)?;
+        let wrapped = ring.get(&active).ok_or(Fault::Refused)?.make(account, id, self.era(), &self.0.secrets)?;
         store::add(&mut transaction, account, id, &active, &wrapped).await?;
         transaction.commit().await.map_err(Failure::from)?;
         store::find(&self.0.pool, account, id).await?.ok_or(Fault::Refused)

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::store::{self, Known};
-use super::{Fault, KeyId, RingError, Sealing, Source};
+use super::{Era, Fault, KeyId, RingError, Sealing, Source};
 use crate::auth::AccountId;
 use crate::database::{Connection, Failure, Pool};
 
@@ -182,7 +182,7 @@ async fn rewrap_account(
     let data_keys = store::lock_all(&mut transaction, account).await?;
     let mut count = 0;
     for data_key in data_keys.iter().filter(|data_key| data_key.kek == *from) {
-        match new.take_over(old, account, data_key.id, &data_key.bytes, sealing.secrets()) {
+        match new.take_over(old, (account, data_key.id, sealing.era()), &data_key.bytes, sealing.secrets()) {
             Ok(wrapped) => {
                 store::rewrap(&mut transaction, account, data_key.id, to, &wrapped).await?;
                 count += 1;
@@ -196,6 +196,44 @@ async fn rewrap_account(
     }
     transaction.commit().await.map_err(Failure::from)?;
     Ok(count)
+}
+
+/// Has every data key say that no row is older than sealing any more, account by account, until that is done or asked to stop. The first
+/// one that says it keeps the others' word from being needed.
+///
+/// # Errors
+///
+/// When the database fails, or a key is missing; what was done stays done.
+pub async fn note_era(pool: &Pool, sealing: &Sealing, is_stopped: impl Fn() -> bool) -> Result<(), Fault> {
+    let mut after = 0;
+    loop {
+        let accounts = store::accounts_of(pool, Era::Mixed, after, BATCH).await?;
+        let Some(last) = accounts.last() else { return Ok(()) };
+        after = last.get();
+        for account in accounts {
+            if is_stopped() {
+                return Ok(());
+            }
+            note_era_of(pool, sealing, account).await?;
+        }
+    }
+}
+
+/// One transaction of [`note_era`]. A data key that does not open says nothing.
+async fn note_era_of(pool: &Pool, sealing: &Sealing, account: AccountId) -> Result<(), Fault> {
+    let mut transaction = pool.begin_for(account).await?;
+    let data_keys = store::lock_all(&mut transaction, account).await?;
+    for data_key in data_keys.iter().filter(|data_key| Era::of(&data_key.bytes) == Some(Era::Mixed)) {
+        let ring = sealing.ring_with(&data_key.kek).await?;
+        let key = ring.get(&data_key.kek).ok_or(Fault::Refused)?;
+        match key.take_over(key, (account, data_key.id, Era::AllSealed), &data_key.bytes, sealing.secrets()) {
+            Ok(wrapped) => store::rewrap(&mut transaction, account, data_key.id, &data_key.kek, &wrapped).await?,
+            Err(fault) if fault.is_of_a_value() => tracing::error!(%fault, "a data key does not open"),
+            Err(fault) => return Err(fault),
+        }
+    }
+    transaction.commit().await.map_err(Failure::from)?;
+    Ok(())
 }
 
 /// Notes that a rotation has come to its end.

@@ -1,10 +1,11 @@
 //! Holding the encryption keys against the database before the service starts.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use super::store::{self, Known, Wrapped};
-use super::{Inner, KeyEncryptionKey, KeyId, READY, Ring, RingError, Sealing, Source};
+use super::{Era, Inner, KeyEncryptionKey, KeyId, READY, Ring, RingError, Sealing, Source};
 use crate::auth::AccountId;
 use crate::config::EncryptionKeys;
 use crate::data_dir::DataDirError;
@@ -113,9 +114,18 @@ impl Sealing {
                 None => {}
             }
         }
+        let all_sealed = store::says(&mut transaction, Era::AllSealed).await?;
         transaction.commit().await.map_err(Failure::from)?;
         let ring = RwLock::new(Arc::new(ring));
-        Ok(Self(Arc::new(Inner { pool, source, ring, keys: Recent::new(READY), secrets, clock })))
+        Ok(Self(Arc::new(Inner {
+            pool,
+            source,
+            ring,
+            keys: Recent::new(READY),
+            secrets,
+            clock,
+            all_sealed: AtomicBool::new(all_sealed),
+        })))
     }
 }
 

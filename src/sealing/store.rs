@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
-use super::{Fault, KeyId, envelope};
+use super::{Era, Fault, KeyId, envelope};
 use crate::auth::AccountId;
 use crate::database::{Connection, Failure, Pool};
 
@@ -294,6 +294,33 @@ pub async fn accounts_wrapped_with(
         "SELECT DISTINCT account_id FROM data_keys WHERE kek_id = $1 AND account_id > $2 ORDER BY account_id LIMIT $3",
     )
     .bind(kek.as_str())
+    .bind(after)
+    .bind(count)
+    .fetch_all(&mut *pool.begin_across_accounts().await?)
+    .await?;
+    ids.into_iter().map(account).collect()
+}
+
+/// Whether a data key says this era. Nobody who can only write here gains by changing that byte: the key opens no more.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn says(connection: &mut Connection, era: Era) -> Result<bool, Failure> {
+    let says = sqlx::query_scalar("SELECT EXISTS (SELECT FROM data_keys WHERE get_byte(wrapped, 0) = $1)");
+    Ok(says.bind(i32::from(era.byte())).fetch_one(connection).await?)
+}
+
+/// Accounts that have data keys which say this era, in their order, at most `count` after one.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn accounts_of(pool: &Pool, era: Era, after: i64, count: i64) -> Result<Vec<AccountId>, Failure> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT DISTINCT account_id FROM data_keys WHERE get_byte(wrapped, 0) = $1 AND account_id > $2 ORDER BY account_id LIMIT $3",
+    )
+    .bind(i32::from(era.byte()))
     .bind(after)
     .bind(count)
     .fetch_all(&mut *pool.begin_across_accounts().await?)

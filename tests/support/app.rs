@@ -92,16 +92,26 @@ pub fn test_with(setup: Setup, body: impl AsyncFnOnce(&TestApp)) {
 
 /// Runs a test against two services on one database.
 pub fn test_two(body: impl AsyncFnOnce(&TestApp, &TestApp)) {
+    test_after(async |_| (), async |first, second, ()| body(first, second).await);
+}
+
+/// Runs a test against two services on a database that another one has had before. What was left there is handed on.
+pub fn test_after<T>(before: impl AsyncFnOnce(&TestApp) -> T, body: impl AsyncFnOnce(&TestApp, &TestApp, T)) {
     actix_web::rt::System::new().block_on(async {
         let database = Database::create(true).await;
-        let (first, stop_first, first_ended) = TestApp::start(&database, Setup::default()).await;
-        let (second, stop_second, second_ended) = TestApp::start(&database, Setup::default()).await;
-        let outcome = AssertUnwindSafe(body(&first, &second)).catch_unwind().await;
-        for (app, stop, ended) in [(first, stop_first, first_ended), (second, stop_second, second_ended)] {
-            app.pool.close().await;
-            let _ = stop.send(());
-            ended.await.unwrap().unwrap();
-        }
+        let outcome = AssertUnwindSafe(async {
+            let (app, stop, ended) = TestApp::start(&database, Setup::default()).await;
+            let left = AssertUnwindSafe(before(&app)).catch_unwind().await;
+            app.stop(stop, ended).await;
+            let left = left.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (first, stop_first, first_ended) = TestApp::start(&database, Setup::default()).await;
+            let (second, stop_second, second_ended) = TestApp::start(&database, Setup::default()).await;
+            let outcome = AssertUnwindSafe(body(&first, &second, left)).catch_unwind().await;
+            first.stop(stop_first, first_ended).await;
+            second.stop(stop_second, second_ended).await;
+            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        });
+        let outcome = outcome.catch_unwind().await;
         database.drop().await;
         if let Err(panic) = outcome {
             std::panic::resume_unwind(panic);
@@ -153,6 +163,12 @@ impl TestApp {
             stop,
             ended,
         )
+    }
+
+    async fn stop(self, stop: oneshot::Sender<()>, ended: Ended) {
+        self.pool.close().await;
+        let _ = stop.send(());
+        ended.await.unwrap().unwrap();
     }
 
     /// Moves the service's clock; what is stored takes the database's time and does not notice.

@@ -15,6 +15,7 @@ use crate::app;
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
 use crate::database::{self, Pool};
+use crate::resealing;
 use crate::sealing::{Sealing, Source};
 use crate::sources::{Clock, Secrets};
 use crate::telemetry;
@@ -104,7 +105,9 @@ impl Ground<'_> {
     /// Holds the ring against the database, as the service does when it starts.
     async fn sealing(&self) -> anyhow::Result<Sealing> {
         let secrets = Secrets::random();
-        let ring = self.source.load_or_create(&secrets)?;
-        Ok(Sealing::start(self.pool.clone(), self.source.clone(), ring, secrets, Clock::system()).await?)
+        let ring = self.source.load()?;
+        let sealing = Sealing::start(self.pool.clone(), self.source.clone(), ring, secrets, Clock::system()).await?;
+        resealing::begin(self.pool, &sealing).await?;
+        Ok(sealing)
     }
 }

@@ -136,10 +136,11 @@ async fn open(
     stored: Vec<u8>,
     is_sealed: bool,
 ) -> Result<WebhookSecret, Fault> {
+    let place = place(account, field);
     if !is_sealed {
+        sealing.admit_unsealed(&place)?;
         return Ok(WebhookSecret::of_bytes(stored));
     }
-    let place = place(account, field);
     let sealed = Sealed::parse(stored).ok_or_else(|| place.fault())?;
     Ok(WebhookSecret::of_secret(sealing.open(&place, &sealed).await?))
 }
