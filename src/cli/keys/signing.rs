@@ -41,6 +41,8 @@ fn keep(text: &str) -> Result<Duration, String> {
 impl RotateSigning {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.place.config_with(&[("signing_key", &self.signing_key)])?;
+        // So that nothing is changed that cannot be told in the audit log.
+        database::is_there(&config)?;
         let path = match &config.signing_key {
             Some(path) => path.clone(),
             None => app::signing_key_path(&DataDir::peek(&config.data_dir)?),
