@@ -65,6 +65,11 @@ pub enum RotationError {
     /// Nobody knows the key.
     #[error("there is no encryption key {0}; `widget-registry keys list` shows all")]
     Unknown(KeyId),
+    /// The key would stay in the configuration.
+    #[error(
+        "the encryption key {0} is in the setting encryption_keys: take it out there, on every server, and run this again without it"
+    )]
+    InSetting(KeyId),
     /// Keys or database fail.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -269,7 +274,8 @@ pub async fn list(pool: &Pool, source: &Source) -> Result<Vec<Listed>, RotationE
     Ok(listed)
 }
 
-/// Gives up a key that nothing needs: the database forgets it and notes that in one transaction, and its file goes.
+/// Gives up a key that nothing needs: the database forgets it and notes that in one transaction, and its file goes. One that was given by
+/// the configuration has to be taken out there before.
 ///
 /// # Errors
 ///
@@ -293,6 +299,10 @@ pub async fn remove(
     let data_keys = store::count_wrapped(&mut transaction, id).await?;
     if data_keys > 0 {
         return Err(RotationError::Needed { id: id.clone(), data_keys });
+    }
+    // What cannot be taken away is told before anything is changed.
+    if matches!(source, Source::Given(_)) && source.load()?.get(id).is_some() {
+        return Err(RotationError::InSetting(id.clone()));
     }
     store::forget(&mut transaction, id).await?;
     note(&mut transaction, id).await?;

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use widget_registry::config::{Config, Sources};
 use widget_registry::database::{Pool, options_of};
@@ -348,6 +350,26 @@ fn no_second_connection_is_waited_for_while_one_is_held() {
         let rotated = resealing::rotate(&pool, &sealing, true).await.unwrap();
         assert_eq!((told(&rotated), rotated.accounts), (Vec::new(), 1));
         assert_eq!(read(&admin, "one").await, settings("old"));
+    });
+}
+
+#[test]
+fn a_key_of_a_setting_is_taken_out_there_before_it_is_given_up() {
+    test(async |app| {
+        let given = |keys: &[u8]| Source::Given(keys.iter().map(|byte| vec![*byte; 32].into()).collect());
+        let own = STANDARD.decode(crate::support::app::ENCRYPTION_KEY).unwrap();
+        let both = Source::Given(vec![own.clone().into(), vec![9; 32].into()]);
+        let first = both.load().unwrap().ids().next().unwrap().clone();
+        rotate(app, &both, false).await.unwrap();
+        let known = async || {
+            let known = "SELECT (SELECT count(*) FROM encryption_keys), (SELECT count(*) FROM audit_entries WHERE action = 'key.removed')";
+            sqlx::query_as::<_, (i64, i64)>(known).fetch_one(&app.pool).await.unwrap()
+        };
+        let refused = resealing::remove(&app.service, &both, &first).await.unwrap_err();
+        assert!(matches!(refused, RotationError::InSetting(_)), "{refused}");
+        assert_eq!(known().await, (2, 0), "nothing was changed");
+        resealing::remove(&app.service, &given(&[9]), &first).await.unwrap();
+        assert_eq!(known().await, (1, 1));
     });
 }
 
