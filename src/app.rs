@@ -254,6 +254,7 @@ async fn share(
     address: SocketAddr,
 ) -> Result<Arc<Shared>, AppError> {
     let sealing = Sealing::start(pool.clone(), keys.encryption, keys.ring, secrets.clone(), clock.clone()).await?;
+    resealing::begin(&pool, &sealing).await.map_err(sealing::StartError::from)?;
     let shared = Arc::new(Shared::new(config, (pool, sealing), keys.tokens, clock, ids, secrets, address));
     // From the first request on.
     revocations::Polling::default().poll(&shared).await.map_err(AppError::Revocations)?;

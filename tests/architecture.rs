@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 38] = [
     ("whole_file", &[]),
     ("config", &["archive", "auth", "data_dir", "http", "outgoing"]),
     ("database", &["auth", "config", "data_dir"]),
-    ("sealing", &["auth", "config", "data_dir", "database", "digest", "sources", "whole_file"]),
+    ("sealing", &["auth", "config", "data_dir", "database", "digest", "recent", "sources", "whole_file"]),
     ("http", &["auth", "background", "config", "database", "digest", "metrics", "sealing", "sources"]),
     ("audit", &["auth", "database", "digest", "http"]),
     ("blobs", &["archive", "database", "digest"]),
@@ -212,16 +212,16 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
         2,
         "every server holds the revocations of all accounts; old ones are removed, whoever's they are",
     ),
-    ("sealing/mod.rs", 1, "at the start every key is tried on one data key that it has wrapped"),
     (
         "sealing/rotation.rs",
         3,
         "a key is given up only when it wraps no account's data key; what each wraps is listed; turning to one is told in the registry's own log",
     ),
+    ("sealing/start.rs", 1, "at the start every key is tried on data keys that it has wrapped"),
     (
         "sealing/store.rs",
-        3,
-        "accounts are looked for whose data keys are to be wrapped anew; a plan needs the data keys of many accounts",
+        4,
+        "accounts are looked for whose data keys are to be wrapped anew, or are to say that all is sealed; a plan needs the data keys of many accounts",
     ),
 ];
 

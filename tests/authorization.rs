@@ -142,7 +142,7 @@ const LEASE: &str = "11111111-1111-4111-8111-111111111111";
 /// the record's number) and one dead one (2000 + it).
 async fn prepare_deliveries(app: &TestApp, record: i64) {
     for statement in [
-        "INSERT INTO webhook_secrets (account_id, secret) VALUES (1, sha256('x')) ON CONFLICT DO NOTHING",
+        "INSERT INTO webhook_secrets (account_id, secret, is_sealed) VALUES (1, sha256('x'), true) ON CONFLICT DO NOTHING",
         "INSERT INTO delivery_lanes (account_id, way, lane) VALUES (1, 'pull', 'salesbot/77') ON CONFLICT DO NOTHING",
     ] {
         sqlx::query(statement).execute(&app.pool).await.unwrap();

@@ -230,8 +230,8 @@ async fn fill(socket: &Path, size: i64) -> anyhow::Result<()> {
     for first in (0..size).step_by(usize::try_from(CHUNK)?) {
         sqlx::query(FILL).bind(first + 1).bind((first + CHUNK).min(size)).execute(&mut connection).await?;
     }
-    let install = "INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
-                   SELECT 5000000, id, '{}', 7 FROM widgets ORDER BY id LIMIT $1";
+    let install = "INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) \
+                   SELECT 5000000, id, '{}', 0, 7 FROM widgets ORDER BY id LIMIT $1";
     sqlx::query(install).bind(INSTALLS).execute(&mut connection).await?;
     // What the database does by itself in its own time.
     sqlx::query("VACUUM ANALYZE").execute(&mut connection).await?;

@@ -32,6 +32,9 @@ pub enum AnchorError {
         "line {0} is no anchor: write an account, a number of entries and 64 hexadecimal digits, with spaces between"
     )]
     Malformed(usize),
+    /// There is no anchor.
+    #[error("there is no anchor in it: nothing would be checked against it")]
+    Empty,
     /// Two lines say different things of one entry.
     #[error("line {0} contradicts a line before it")]
     Contradiction(usize),
@@ -41,7 +44,7 @@ pub enum AnchorError {
 ///
 /// # Errors
 ///
-/// The first line that is wrong.
+/// The first line that is wrong, or that there is none.
 pub fn parse(text: &str) -> Result<Anchors, AnchorError> {
     let mut anchors = Anchors::new();
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
@@ -50,7 +53,7 @@ pub fn parse(text: &str) -> Result<Anchors, AnchorError> {
             return Err(AnchorError::Contradiction(number));
         }
     }
-    Ok(anchors)
+    if anchors.is_empty() { Err(AnchorError::Empty) } else { Ok(anchors) }
 }
 
 fn anchor(line: &str) -> Option<Anchor> {
@@ -87,5 +90,8 @@ mod tests {
         assert_eq!(parse(&format!("1 2 {}é", digits.get(..62).unwrap())), Err(AnchorError::Malformed(1)));
         let contradiction = Anchor { hash: other.hash, ..one };
         assert_eq!(parse(&format!("{one}\n{contradiction}")), Err(AnchorError::Contradiction(2)));
+        for empty in ["", "\n\n", "# of Monday\n"] {
+            assert_eq!(parse(empty), Err(AnchorError::Empty), "{empty:?}");
+        }
     }
 }

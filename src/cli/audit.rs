@@ -80,6 +80,11 @@ impl Verify {
                 anchor::parse(&text).with_context(|| format!("{} cannot be used", path.display()))?
             }
         };
+        if let (Some(path), Some(account)) = (&self.anchor, self.chains.account)
+            && !anchors.contains_key(&account)
+        {
+            anyhow::bail!("{} has no anchor of account {account}: nothing would be checked against it", path.display());
+        }
         let (mut chains, mut entries, mut faults) = (0_u64, 0, 0_u64);
         self.chains.each(&anchors, |checked| {
             match checked {
@@ -140,8 +145,13 @@ async fn check(
     while let Some(account) = next {
         let checked =
             verify::account(&mut *pool.begin_across_accounts().await?, account, anchors.get(&account)).await?;
+        let is_there = !matches!(checked, Ok(None));
         tell(checked)?;
         if only.is_some() {
+            anyhow::ensure!(
+                is_there,
+                "account {account} has no chain: nothing of it was ever written down, or all of it is gone"
+            );
             return Ok(());
         }
         while anchored.next_if(|anchored| *anchored <= account).is_some() {}

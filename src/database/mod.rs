@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
-pub use open::{OpenError, Opened, open};
+pub use open::{OpenError, Opened, is_there, open};
 pub use pool::{Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;

@@ -30,6 +30,19 @@ pub enum OpenError {
     /// The data directory or the database cannot be used.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// There is no registry to look at, and none is made by looking.
+    #[error(
+        "there is no registry in the data directory {}: {} is missing; name the directory that the service uses with --data-dir, or the \
+         service's database with --database-url",
+        .data_dir.display(),
+        .missing.display()
+    )]
+    NoRegistry {
+        /// The directory.
+        data_dir: PathBuf,
+        /// What would be in it.
+        missing: PathBuf,
+    },
     /// The service runs, and its database cannot be reached from here.
     #[error(
         "the service runs, and its database does not answer in {}: run this as the user that runs the service, and with the same \
@@ -43,13 +56,34 @@ pub enum OpenError {
     },
 }
 
-/// Opens the database as the service's role. An embedded one is started and brought up to date when the service does not run, and reached
+/// Whether there is a database to open: an embedded one has been made.
+///
+/// # Errors
+///
+/// [`OpenError::NoRegistry`], or when the data directory cannot be looked at.
+pub fn is_there(config: &Config) -> Result<(), OpenError> {
+    let Database::Embedded { .. } = &config.database else { return Ok(()) };
+    let data_dir = config.data_dir.clone();
+    let missing = match DataDir::peek(&data_dir) {
+        Ok(found) => found.cluster_dir(),
+        Err(DataDirError::Missing { path }) => path,
+        Err(error) => return Err(ConnectError::from(error).into()),
+    };
+    // The folder is moved to its place when it is complete. Where it cannot be looked at, opening it says why.
+    match missing.join("PG_VERSION").try_exists() {
+        Ok(false) => Err(OpenError::NoRegistry { data_dir, missing }),
+        _ => Ok(()),
+    }
+}
+
+/// Opens the database as the service's role. What is not there is not made. An embedded one is started and brought up to date when the service does not run, and reached
 /// through its socket when it does; any other must be up to date.
 ///
 /// # Errors
 ///
 /// Why it cannot be opened; nothing is left running then.
 pub async fn open(config: &Config) -> Result<Opened, OpenError> {
+    is_there(config)?;
     let (options, cluster, data_dir) = match &config.database {
         Database::External { url, any_role, .. } => {
             let options = options_of(url).map_err(ConnectError::Url)?;

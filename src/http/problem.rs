@@ -246,6 +246,7 @@ impl From<Fault> for Problem {
         match fault {
             Fault::Database(failure) => failure.into(),
             Fault::Unopened { .. }
+            | Fault::Unsealed { .. }
             | Fault::Missing { .. }
             | Fault::Ring(_)
             | Fault::NoRandomness(_)

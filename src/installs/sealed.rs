@@ -14,7 +14,7 @@ use super::settings::{Settings, Value};
 use crate::auth::AccountId;
 use crate::catalogue::WidgetId;
 use crate::http::json;
-use crate::sealing::{DataKey, Fault, Place, Sealed, Sealing};
+use crate::sealing::{DataKey, Fault, Place, Sealed, Sealing, replaced};
 
 /// What the JSON of a sealed value begins with; base64 and a quotation mark follow.
 const MARK: &str = r#""\u0000"#;
@@ -45,6 +45,14 @@ fn place(account: AccountId, widget: WidgetId, key: &str) -> Place {
 }
 
 impl Stored {
+    /// Refuses settings that were never sealed, unless they may be older than sealing.
+    fn admit(&self, sealing: &Sealing, account: AccountId, widget: WidgetId) -> Result<(), Fault> {
+        match self.sealed {
+            Some(_) => Ok(()),
+            None => sealing.admit_unsealed(&Place::new("installs", &[&account, &widget.0])),
+        }
+    }
+
     fn fault(account: AccountId, widget: WidgetId) -> Fault {
         Place::new("installs", &[&account, &widget.0]).fault()
     }
@@ -81,6 +89,7 @@ impl Stored {
     ///
     /// When a value does not open, or there are not as many sealed ones as there should be.
     pub async fn open(&self, sealing: &Sealing, account: AccountId, widget: WidgetId) -> Result<Settings, Fault> {
+        self.admit(sealing, account, widget)?;
         let mut members = Vec::new();
         for (key, part) in self.parts().ok_or_else(|| Self::fault(account, widget))? {
             let value = match part {
@@ -96,7 +105,53 @@ impl Stored {
     /// Whether every value that is secret is sealed with this key.
     #[must_use]
     pub fn is_under(&self, key: &DataKey) -> bool {
-        self.sealed.is_some() && self.keys().iter().all(|used| *used == (key.account, key.id))
+        let is_under = |part: &Part<'_>| match part {
+            Part::Plain(_) => true,
+            Part::Sealed(sealed) => sealed.key() == Some((key.account, key.id)),
+        };
+        self.sealed.is_some() && self.parts().is_some_and(|parts| parts.iter().all(|(_, part)| is_under(part)))
+    }
+
+    /// Seals with this key what is sealed with others, or never was. What does not open stays as it is, and its fault is returned; when
+    /// the text is not what was stored there is nothing to store.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails, a key is missing, or there is no randomness.
+    pub async fn anew(
+        &self,
+        sealing: &Sealing,
+        key: &DataKey,
+        widget: WidgetId,
+    ) -> Result<(Option<Self>, Vec<Fault>), Fault> {
+        if let Err(fault) = self.admit(sealing, key.account, widget) {
+            return Ok((None, vec![fault]));
+        }
+        let Some(parts) = self.parts() else { return Ok((None, vec![Self::fault(key.account, widget)])) };
+        let (mut members, mut faults, mut count) = (Vec::new(), Vec::new(), 0);
+        for (name, part) in parts {
+            let place = place(key.account, widget, &name);
+            let json = match part {
+                Part::Plain(value) if self.sealed.is_some() => value.get().to_owned(),
+                Part::Plain(value) => {
+                    count += 1;
+                    marked(&key.seal(&place, value.get().as_bytes(), sealing.secrets())?)
+                }
+                Part::Sealed(sealed) => {
+                    count += 1;
+                    match open(sealing, &place, &sealed).await {
+                        Ok(value) => marked(&key.seal(&place, value.as_raw().get().as_bytes(), sealing.secrets())?),
+                        Err(fault) if fault.is_of_a_value() => {
+                            faults.push(fault);
+                            marked(&sealed)
+                        }
+                        Err(fault) => return Err(fault),
+                    }
+                }
+            };
+            members.push(member(&name, &json));
+        }
+        Ok((Some(Self { text: object(&members, key.account, widget)?, sealed: Some(count) }), faults))
     }
 }
 
@@ -129,15 +184,26 @@ pub async fn seal(
                 sealed += 1;
                 let place = place(account, widget, name);
                 let bytes = key.seal(&place, text.expose_secret().as_bytes(), sealing.secrets())?;
-                format!("{MARK}{}\"", STANDARD.encode(bytes.bytes()))
+                marked(&bytes)
             }
             (value, _) => value.as_raw().get().to_owned(),
         };
-        members.push(format!("{}:{json}", serde_json::Value::from(name.as_str())));
+        members.push(member(name, &json));
     }
-    let text = format!("{{{}}}", members.join(","));
-    let text = RawValue::from_string(text).map_err(|_| Stored::fault(account, widget))?;
-    Ok(Stored { text, sealed: Some(sealed) })
+    Ok(Stored { text: object(&members, account, widget)?, sealed: Some(sealed) })
+}
+
+/// The JSON text of a sealed value.
+fn marked(sealed: &Sealed) -> String {
+    format!("{MARK}{}\"", STANDARD.encode(sealed.bytes()))
+}
+
+fn member(name: &str, json: &str) -> String {
+    format!("{}:{json}", serde_json::Value::from(name))
+}
+
+fn object(members: &[String], account: AccountId, widget: WidgetId) -> Result<Box<RawValue>, Fault> {
+    RawValue::from_string(format!("{{{}}}", members.join(","))).map_err(|_| Stored::fault(account, widget))
 }
 
 /// Whether the keys are at hand that sealing these settings and opening those before needs.
@@ -177,12 +243,5 @@ pub async fn settings_before(
     before: Option<&Stored>,
 ) -> Result<Option<Settings>, Fault> {
     let Some(before) = before else { return Ok(None) };
-    match before.open(sealing, account, widget).await {
-        Ok(settings) => Ok(Some(settings)),
-        Err(fault @ Fault::Unopened { .. }) => {
-            tracing::error!(%fault, "settings that do not open are replaced");
-            Ok(None)
-        }
-        Err(fault) => Err(fault),
-    }
+    replaced(before.open(sealing, account, widget).await.map(Some))
 }

@@ -10,7 +10,7 @@ use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
 use crate::catalogue::Owner;
 use crate::database::{Failure, Pool};
-use crate::sealing::{DataKey, Fault, Place, Sealed, Sealing};
+use crate::sealing::{DataKey, Fault, Place, Sealed, Sealing, replaced};
 
 /// The fields of a row that hold a secret. Each is sealed for its own, so that an old secret cannot be put in the place of the newest.
 const NEWEST: &str = "secret";
@@ -38,8 +38,8 @@ pub async fn create(
     Ok(store::create(pool, owner, client, new, sealed.bytes(), actor).await?)
 }
 
-/// Gives one of the owner's integrations a new secret and keeps the one before valid for some seconds; `None` when the owner has none
-/// of that client id.
+/// Gives one of the owner's integrations a new secret and keeps the one before valid for some seconds, unless that does not open; `None`
+/// when the owner has none of that client id.
 ///
 /// # Errors
 ///
@@ -58,14 +58,14 @@ pub async fn rotate(
     }
     let key = sealing.newest(owner.account).await?;
     let sealed = seal(sealing, &key, client, NEWEST, secret)?;
-    // Makes the key ready that the present one is sealed with: in the transaction no further connection is waited for.
-    valid(pool, sealing, client).await?;
+    // Makes the keys ready that the present ones are sealed with: in the transaction no further connection is waited for.
+    if let Some(before) = store::valid_secrets(pool, client).await? {
+        sealing.prepare(before.keys()).await?;
+    }
     let mut transaction = pool.begin_for(owner.account).await?;
     let Some(before) = store::lock_owned(&mut transaction, owner, client).await? else { return Ok(None) };
-    let old = match open(sealing, client, NEWEST, before.secret, before.is_sealed).await? {
-        Some(old) => Some(seal(sealing, &key, client, OLD, &old)?),
-        None => None,
-    };
+    let old = replaced(open(sealing, client, NEWEST, before.secret, before.is_sealed).await)?;
+    let old = old.map(|old| seal(sealing, &key, client, OLD, &old)).transpose()?;
     let old = old.as_ref().map(Sealed::bytes);
     let rotated = store::rotate(&mut transaction, client, sealed.bytes(), old, keep_old_seconds).await?;
     let change = Change::IntegrationSecretReplaced { client, keep_old_seconds };
@@ -96,36 +96,50 @@ pub async fn signing(pool: &Pool, sealing: &Sealing, client: Uuid) -> Result<Opt
 }
 
 /// One transaction: seals an integration's secrets with its owner's newest key, unless they are. It may have been handed over since they
-/// were sealed.
+/// were sealed. Returns the faults of those that do not open, which stay as they are.
 ///
 /// # Errors
 ///
-/// When the database fails, a key is missing, or a secret does not open; then nothing was changed.
-pub async fn reseal(pool: &Pool, sealing: &Sealing, client: Uuid, owner: AccountId) -> Result<(), Fault> {
+/// When the database fails or a key is missing; then nothing was changed.
+pub async fn reseal(pool: &Pool, sealing: &Sealing, client: Uuid, owner: AccountId) -> Result<Vec<Fault>, Fault> {
     let key = sealing.newest(owner).await?;
     let mut transaction = pool.begin_for(owner).await?;
-    let Some(stored) = store::lock_secrets(&mut transaction, client).await? else { return Ok(()) };
+    let Some(mut stored) = store::lock_secrets(&mut transaction, client).await? else { return Ok(Vec::new()) };
     if is_under(&stored, &key) {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let mut sealed = [None, None];
+    if !sealing.has(&stored.keys()) {
+        // Keys come over a connection of their own, and nobody holds one while waiting for another.
+        drop(transaction);
+        sealing.prepare(stored.keys()).await?;
+        transaction = pool.begin_for(owner).await?;
+        let Some(now) = store::lock_secrets(&mut transaction, client).await? else { return Ok(Vec::new()) };
+        stored = now;
+    }
+    let (mut sealed, mut faults) = ([None, None], Vec::new());
     let fields = [(NEWEST, stored.secret), (OLD, stored.old_secret)];
     for (to, (field, bytes)) in sealed.iter_mut().zip(fields) {
-        if let Some(secret) = open(sealing, client, field, bytes, stored.is_sealed).await? {
-            *to = Some(seal(sealing, &key, client, field, &secret)?);
-        }
+        *to = match open(sealing, client, field, bytes.clone(), stored.is_sealed).await {
+            Ok(Some(secret)) => Some(seal(sealing, &key, client, field, &secret)?.bytes().to_vec()),
+            Ok(None) => None,
+            Err(fault) if fault.is_of_a_value() => {
+                faults.push(fault);
+                bytes
+            }
+            Err(fault) => return Err(fault),
+        };
     }
-    let [secret, old] = &sealed;
-    let bytes = |sealed: &'_ Option<Sealed>| sealed.as_ref().map(|sealed| sealed.bytes().to_vec());
-    store::replace_secrets(&mut transaction, client, bytes(secret), bytes(old)).await?;
-    transaction.commit().await.map_err(Failure::from)?;
-    Ok(())
+    // A row tells of both at once whether they are sealed.
+    if stored.is_sealed || faults.is_empty() {
+        let [secret, old] = sealed;
+        store::replace_secrets(&mut transaction, client, secret, old).await?;
+        transaction.commit().await.map_err(Failure::from)?;
+    }
+    Ok(faults)
 }
 
 fn is_under(stored: &StoredSecrets, key: &DataKey) -> bool {
-    let under =
-        |bytes: &Vec<u8>| Sealed::parse(bytes.clone()).and_then(|sealed| sealed.key()) == Some((key.account, key.id));
-    stored.is_sealed && stored.secret.iter().chain(&stored.old_secret).all(under)
+    stored.is_sealed && stored.secret.iter().chain(&stored.old_secret).all(|bytes| key.has_sealed(bytes))
 }
 
 fn seal(sealing: &Sealing, key: &DataKey, client: Uuid, field: &str, secret: &SecretString) -> Result<Sealed, Fault> {
@@ -144,6 +158,7 @@ async fn open(
     let place = place(client, field);
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(SecretString::from).map_err(|_| place.fault());
     if !is_sealed {
+        sealing.admit_unsealed(&place)?;
         return text(&bytes).map(Some);
     }
     let sealed = Sealed::parse(bytes).ok_or_else(|| place.fault())?;

@@ -12,6 +12,7 @@ use crate::audit::{self, Actor, Change};
 use crate::auth::AccountId;
 use crate::catalogue::Owner;
 use crate::database::{Connection, Failure, Pool, Transaction};
+use crate::sealing::Sealed;
 
 /// An integration as its owner sees it.
 #[derive(Debug)]
@@ -69,6 +70,15 @@ pub struct StoredSecrets {
     pub old_secret: Option<Vec<u8>>,
     /// Whether they are sealed; those of rows that are older than sealing are not yet.
     pub is_sealed: bool,
+}
+
+impl StoredSecrets {
+    /// The data keys that have sealed them, by account and number.
+    #[must_use]
+    pub fn keys(&self) -> Vec<(AccountId, i32)> {
+        let both = self.secret.iter().chain(&self.old_secret).filter(|_| self.is_sealed);
+        both.filter_map(|bytes| Sealed::parse(bytes.clone())?.key()).collect()
+    }
 }
 
 impl fmt::Debug for StoredSecrets {

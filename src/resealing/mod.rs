@@ -10,7 +10,7 @@ use crate::background::Stop;
 use crate::database::{Connection, Failure, Pool};
 use crate::delivery::secret;
 use crate::sealing::rotation::{self, Rotation, RotationError};
-use crate::sealing::{Fault, KeyId, Sealing, Source, store as keys};
+use crate::sealing::{Era, Fault, KeyId, Sealing, Source, store as keys};
 use crate::{installs, integrations};
 
 /// Rows that are looked for at a time.
@@ -18,12 +18,33 @@ const BATCH: i64 = 200;
 /// Time until rows that could not be sealed are tried again.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Seals rows that are older than sealing, until there are none. Others may do the same at once: who comes second finds nothing to do.
+/// Settles whether rows may be older than sealing, before the first request: where nothing says that none is any more, and there is none,
+/// none will come.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn begin(pool: &Pool, sealing: &Sealing) -> Result<(), Failure> {
+    let is_there = async || {
+        Ok::<_, Failure>(
+            installs::store::account_with_unsealed(pool, 0).await?.is_some()
+                || secret::store::account_with_unsealed(pool, 0).await?.is_some()
+                || !integrations::store::with_secrets(pool, true, Uuid::nil(), 1).await?.is_empty(),
+        )
+    };
+    if sealing.era() == Era::Mixed && !is_there().await? {
+        sealing.all_is_sealed();
+    }
+    Ok(())
+}
+
+/// Seals rows that are older than sealing, until there are none, and writes that down. Others may do the same at once: who comes second
+/// finds nothing to do. A row that comes later and says that it is older is refused, and told of every minute.
 pub async fn seal_old(pool: Pool, sealing: Sealing, mut stop: Stop) {
     loop {
-        let failed = match seal_old_once(&pool, &sealing, &stop).await {
-            Ok(0) => return,
-            Ok(failed) => format!("{failed} row(s)"),
+        let failed = match seal_old_once(&pool, &sealing, || stop.is_asked()).await {
+            Ok(faults) if faults.is_empty() => return,
+            Ok(faults) => format!("{} value(s)", faults.len()),
             Err(error) => error.to_string(),
         };
         tracing::warn!(failed, "old rows are not sealed yet; they are tried again");
@@ -33,59 +54,65 @@ pub async fn seal_old(pool: Pool, sealing: Sealing, mut stop: Stop) {
     }
 }
 
-/// Walks once through all rows that are older than sealing; returns how many accounts or integrations could not be sealed. Ends early
-/// when it is asked to stop.
-async fn seal_old_once(pool: &Pool, sealing: &Sealing, stop: &Stop) -> Result<usize, Fault> {
-    let mut failed = 0;
+/// Walks once through all rows that are older than sealing; returns the faults of those that could not be sealed. When there is none left,
+/// that is noted. Ends early when it is asked to stop.
+///
+/// # Errors
+///
+/// When the database fails, or a key is missing; what was done stays done.
+pub async fn seal_old_once(pool: &Pool, sealing: &Sealing, is_stopped: impl Fn() -> bool) -> Result<Vec<Fault>, Fault> {
+    let mut faults = Vec::new();
     let mut after = 0;
     while let Some(account) = installs::store::account_with_unsealed(pool, after).await? {
         after = account.get();
         let mut widget = 0;
         loop {
-            if stop.is_asked() {
-                return Ok(failed);
+            if is_stopped() {
+                return Ok(faults);
             }
-            match installs::reseal::some(pool, sealing, account, true, widget).await {
-                Ok(Some(last)) => widget = last.0,
-                ended => {
-                    failed += counted(ended.map(|_| ()))?;
-                    break;
-                }
-            }
+            let done = installs::reseal::some(pool, sealing, account, true, widget).await?;
+            told(done.faults, &mut faults);
+            let Some(last) = done.last else { break };
+            widget = last.0;
         }
     }
     after = 0;
     while let Some(account) = secret::store::account_with_unsealed(pool, after).await? {
-        if stop.is_asked() {
-            return Ok(failed);
+        if is_stopped() {
+            return Ok(faults);
         }
         after = account.get();
-        failed += counted(secret::sealed::reseal(pool, sealing, account).await)?;
+        told(secret::sealed::reseal(pool, sealing, account).await?, &mut faults);
     }
-    Ok(failed + integrations_anew(pool, sealing, true, || stop.is_asked()).await?)
+    integrations_anew(pool, sealing, true, &is_stopped, &mut faults).await?;
+    if faults.is_empty() && !is_stopped() {
+        sealing.all_is_sealed();
+    }
+    if sealing.era() == Era::AllSealed {
+        rotation::note_era(pool, sealing, &is_stopped).await?;
+    }
+    Ok(faults)
 }
 
 /// Turns to another key-encryption key, or goes on with that: wraps the data keys anew and, when that is asked for, gives each account a
-/// new data key and seals its values with it. Servers may run meanwhile. What was done is told at its end.
+/// new data key and seals its values with it. Servers may run meanwhile. What was done is told at its end. What does not open stays as it
+/// is, and keeps the rotation neither from the rest nor from its end.
 ///
 /// # Errors
 ///
-/// When there is no key to turn to, a value does not open, or the database fails. What was done stays done, and who comes next goes on.
+/// When there is no key to turn to, or the database fails. What was done stays done, and who comes next goes on.
 pub async fn rotate(pool: &Pool, sealing: &Sealing, reencrypt: bool) -> Result<Rotated, RotationError> {
     let note = async |connection: &mut Connection, key: &KeyId| note(connection, &rotated(key)).await;
     let rotation = rotation::begin(pool, sealing, reencrypt, note).await?;
-    let rewrapped = rotation::rewrap(pool, sealing, &rotation).await?;
+    let mut faults = Vec::new();
+    let rewrapped = rotation::rewrap(pool, sealing, &rotation, &mut faults).await?;
     let mut accounts = 0;
     if rotation.reencrypts {
-        let (done, mut failed) = accounts_anew(pool, sealing, &rotation).await?;
-        accounts = done;
-        failed += integrations_anew(pool, sealing, false, || false).await?;
-        if failed > 0 {
-            return Err(RotationError::Unopened { count: failed });
-        }
+        accounts = accounts_anew(pool, sealing, &rotation, &mut faults).await?;
+        integrations_anew(pool, sealing, false, || false, &mut faults).await?;
     }
     rotation::finish(pool, &rotation).await?;
-    Ok(Rotated { rotation, rewrapped, accounts })
+    Ok(Rotated { rotation, rewrapped, accounts, faults })
 }
 
 /// Gives up a key that nothing needs.
@@ -119,61 +146,74 @@ pub struct Rotated {
     pub rewrapped: usize,
     /// Accounts whose values were encrypted anew.
     pub accounts: usize,
+    /// What does not open: each names its table, its row and its field.
+    pub faults: Vec<Fault>,
 }
 
-/// Seals everything of every account with a data key that is younger than the rotation; returns how many accounts there were, and how
-/// many failed.
-async fn accounts_anew(pool: &Pool, sealing: &Sealing, rotation: &Rotation) -> Result<(usize, usize), Fault> {
-    let (mut done, mut failed, mut after) = (0, 0, 0);
+/// Seals everything of every account with a data key that is younger than the rotation; returns how many accounts there were.
+async fn accounts_anew(
+    pool: &Pool,
+    sealing: &Sealing,
+    rotation: &Rotation,
+    faults: &mut Vec<Fault>,
+) -> Result<usize, Fault> {
+    let (mut done, mut after) = (0, 0);
     loop {
         let accounts = keys::accounts(pool, after, BATCH).await?;
-        let Some(last) = accounts.last() else { return Ok((done, failed)) };
+        let Some(last) = accounts.last() else { return Ok(done) };
         after = last.get();
         for account in accounts {
-            failed += counted(account_anew(pool, sealing, account, rotation).await)?;
+            account_anew(pool, sealing, account, rotation, faults).await?;
             done += 1;
         }
     }
 }
 
-async fn account_anew(pool: &Pool, sealing: &Sealing, account: AccountId, rotation: &Rotation) -> Result<(), Fault> {
+async fn account_anew(
+    pool: &Pool,
+    sealing: &Sealing,
+    account: AccountId,
+    rotation: &Rotation,
+    faults: &mut Vec<Fault>,
+) -> Result<(), Fault> {
     sealing.renew(account, rotation.since).await?;
     let mut widget = 0;
-    while let Some(last) = installs::reseal::some(pool, sealing, account, false, widget).await? {
+    loop {
+        let done = installs::reseal::some(pool, sealing, account, false, widget).await?;
+        told(done.faults, faults);
+        let Some(last) = done.last else { break };
         widget = last.0;
     }
-    secret::sealed::reseal(pool, sealing, account).await
+    told(secret::sealed::reseal(pool, sealing, account).await?, faults);
+    Ok(())
 }
 
-/// Seals the secrets of all integrations, or of those that never were, with the newest keys of their owners; returns how many failed.
+/// Seals the secrets of all integrations, or of those that never were, with the newest keys of their owners.
 async fn integrations_anew(
     pool: &Pool,
     sealing: &Sealing,
     only_unsealed: bool,
     is_stopped: impl Fn() -> bool,
-) -> Result<usize, Fault> {
-    let (mut failed, mut after) = (0, Uuid::nil());
+    faults: &mut Vec<Fault>,
+) -> Result<(), Fault> {
+    let mut after = Uuid::nil();
     loop {
         let found = integrations::store::with_secrets(pool, only_unsealed, after, BATCH).await?;
-        let Some((last, _)) = found.last() else { return Ok(failed) };
+        let Some((last, _)) = found.last() else { return Ok(()) };
         after = *last;
         for (client, owner) in found {
             if is_stopped() {
-                return Ok(failed);
+                return Ok(());
             }
-            failed += counted(integrations::secrets::reseal(pool, sealing, client, owner).await)?;
+            told(integrations::secrets::reseal(pool, sealing, client, owner).await?, faults);
         }
     }
 }
 
-/// 1 for a row that does not open: it is told of in the log, and does not keep the others from being sealed.
-fn counted(done: Result<(), Fault>) -> Result<usize, Fault> {
-    match done {
-        Ok(()) => Ok(0),
-        Err(fault @ Fault::Unopened { .. }) => {
-            tracing::error!(error = %fault, "what is secret cannot be sealed anew");
-            Ok(1)
-        }
-        Err(fault) => Err(fault),
+/// Tells in the log what does not open, and adds it to the rest of that.
+fn told(of_these: Vec<Fault>, faults: &mut Vec<Fault>) {
+    for fault in &of_these {
+        tracing::error!(%fault, "what is secret cannot be sealed anew");
     }
+    faults.extend(of_these);
 }

@@ -14,13 +14,48 @@ use crate::auth::AccountId;
 use crate::config::ENCRYPTION_KEY;
 use crate::sources::Secrets;
 
-/// The version of both formats.
+/// The version of sealed values.
 const VERSION: u8 = 1;
 /// Bytes before the nonce: version, account, data key.
 const HEADER: usize = 13;
 /// What tells the two uses of a key apart.
 const VALUE: &[u8] = b"widget-registry value";
 const DATA_KEY: &[u8] = b"widget-registry data key";
+const DATA_KEY_OF_SEALED: &[u8] = b"widget-registry data key, every row is sealed";
+
+/// What the wrapping of a data key says, under proof, of rows that are older than sealing. Whoever has no key-encryption key can take the
+/// word from a data key only together with the key, and with all that it has sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Era {
+    /// There may be some.
+    Mixed,
+    /// There is none any more.
+    AllSealed,
+}
+
+impl Era {
+    /// What a wrapped data key begins with.
+    #[must_use]
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Mixed => 1,
+            Self::AllSealed => 2,
+        }
+    }
+
+    /// The era that a wrapped data key says; `None` when it begins with something else.
+    #[must_use]
+    pub fn of(wrapped: &[u8]) -> Option<Self> {
+        [Self::Mixed, Self::AllSealed].into_iter().find(|era| wrapped.first() == Some(&era.byte()))
+    }
+
+    const fn use_of_key(self) -> &'static [u8] {
+        match self {
+            Self::Mixed => DATA_KEY,
+            Self::AllSealed => DATA_KEY_OF_SEALED,
+        }
+    }
+}
 
 /// Where a value stands: table, row and field. A value that was sealed for one place opens at no other.
 #[derive(Debug, Clone)]
@@ -41,6 +76,12 @@ impl Place {
     #[must_use]
     pub fn row(&self) -> String {
         self.parts.join("/")
+    }
+
+    /// The fault of a value at this place that is not sealed, when all should be.
+    #[must_use]
+    pub fn unsealed(&self) -> Fault {
+        Fault::Unsealed { table: self.table, row: self.row() }
     }
 
     /// The fault of a value at this place that does not open.
@@ -135,6 +176,12 @@ impl DataKey {
         Ok(Sealed(bytes))
     }
 
+    /// Whether what is stored says that it was sealed with this key.
+    #[must_use]
+    pub fn has_sealed(&self, stored: &[u8]) -> bool {
+        Sealed::parse(stored.to_vec()).and_then(|sealed| sealed.key()) == Some((self.account, self.id))
+    }
+
     /// Opens a value that was sealed for this place with this key.
     ///
     /// # Errors
@@ -175,27 +222,32 @@ impl KeyEncryptionKey {
     /// # Errors
     ///
     /// Without randomness.
-    pub fn make(&self, account: AccountId, id: i32, secrets: &Secrets) -> Result<Vec<u8>, Fault> {
+    pub fn make(&self, account: AccountId, id: i32, era: Era, secrets: &Secrets) -> Result<Vec<u8>, Fault> {
         let mut bytes = vec![0; ENCRYPTION_KEY];
         secrets.fill(&mut bytes)?;
-        self.wrap(account, id, &SecretSlice::from(bytes), secrets)
+        self.wrap((account, id, era), &SecretSlice::from(bytes), secrets)
     }
 
-    /// Wraps a data key: a byte for the version, then nonce, encrypted key and proof.
+    /// Wraps a data key: a byte for the era, then nonce, encrypted key and proof.
     ///
     /// # Errors
     ///
     /// Without randomness.
-    fn wrap(&self, account: AccountId, id: i32, bytes: &SecretSlice<u8>, secrets: &Secrets) -> Result<Vec<u8>, Fault> {
-        let mut wrapped = vec![VERSION];
-        wrapped.extend(encrypt(&self.key, &self.proved(account, id), bytes.expose_secret(), secrets)?);
+    fn wrap(
+        &self,
+        (account, id, era): (AccountId, i32, Era),
+        bytes: &SecretSlice<u8>,
+        secrets: &Secrets,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut wrapped = vec![era.byte()];
+        wrapped.extend(encrypt(&self.key, &self.proved(account, id, era), bytes.expose_secret(), secrets)?);
         Ok(wrapped)
     }
 
     /// Unwraps a data key; `None` when it was wrapped with another key or for another account or number, or changed.
     fn unwrap_bytes(&self, account: AccountId, id: i32, wrapped: &[u8]) -> Option<SecretSlice<u8>> {
-        let encrypted = wrapped.strip_prefix(&[VERSION])?;
-        decrypt(&self.key, &self.proved(account, id), encrypted)
+        let (era, encrypted) = (Era::of(wrapped)?, wrapped.get(1..)?);
+        decrypt(&self.key, &self.proved(account, id, era), encrypted)
     }
 
     /// Unwraps a data key.
@@ -208,7 +260,7 @@ impl KeyEncryptionKey {
         key.map(|key| DataKey { account, id, key }).ok_or_else(|| data_key_place(account, id).fault())
     }
 
-    /// Wraps a data key with this key that another one had wrapped.
+    /// Wraps a data key with this key that another one had wrapped, or this one in an era before.
     ///
     /// # Errors
     ///
@@ -216,21 +268,22 @@ impl KeyEncryptionKey {
     pub fn take_over(
         &self,
         from: &Self,
-        account: AccountId,
-        id: i32,
+        (account, id, era): (AccountId, i32, Era),
         wrapped: &[u8],
         secrets: &Secrets,
     ) -> Result<Vec<u8>, Fault> {
-        let bytes = from.unwrap_bytes(account, id, wrapped);
-        self.wrap(account, id, &bytes.ok_or_else(|| data_key_place(account, id).fault())?, secrets)
+        let bytes = from.unwrap_bytes(account, id, wrapped).ok_or_else(|| data_key_place(account, id).fault())?;
+        // What was said once is never taken back.
+        let era = Era::of(wrapped).map_or(era, |said| said.max(era));
+        self.wrap((account, id, era), &bytes, secrets)
     }
 
-    fn proved(&self, account: AccountId, id: i32) -> Vec<u8> {
-        data_key_place(account, id).proved(DATA_KEY, self.id.as_str().as_bytes())
+    fn proved(&self, account: AccountId, id: i32, era: Era) -> Vec<u8> {
+        data_key_place(account, id).proved(era.use_of_key(), self.id.as_str().as_bytes())
     }
 }
 
-fn data_key_place(account: AccountId, id: i32) -> Place {
+pub(super) fn data_key_place(account: AccountId, id: i32) -> Place {
     Place::new("data_keys", &[&account, &id])
 }
 

@@ -1,33 +1,34 @@
 //! What is secret stands sealed in the database: encrypted with a data key of its account, which is wrapped by a key-encryption key that
 //! is kept outside. Knows no feature: what is sealed, and where it stands, is told by [`Place`].
 
-mod cache;
 pub mod envelope;
 mod key_id;
 pub mod ring;
 pub mod rotation;
+mod start;
 pub mod store;
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-pub use envelope::{DataKey, KeyEncryptionKey, Place, Sealed};
+pub use envelope::{DataKey, Era, KeyEncryptionKey, Place, Sealed};
 pub use key_id::KeyId;
 pub use ring::{Ring, RingError, Source};
 use secrecy::SecretSlice;
+pub use start::StartError;
 use time::OffsetDateTime;
 
-use self::cache::{Cache, Wanted};
 use self::store::{Known, Wrapped};
 use crate::auth::AccountId;
-use crate::config::EncryptionKeys;
-use crate::data_dir::DataDirError;
 use crate::database::{Failure, Pool};
+use crate::recent::Recent;
 use crate::sources::{Clock, NoRandomness, Secrets};
 
-/// Seconds after which a server looks whether an account has a newer data key.
+/// Seconds after which a server looks whether an account has a newer data key, or one again that did not open or was not there.
 pub const NEWEST_COUNTS: i64 = 60;
+/// Data keys that are kept ready for use, some megabytes.
+const READY: usize = 10_000;
 
 /// Why a value cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,16 @@ pub enum Fault {
         /// The table.
         table: &'static str,
         /// The row's key and the field.
+        row: String,
+    },
+    /// A stored value says that it is older than sealing, and none is any more: somebody has put it there.
+    #[error(
+        "{table}, row {row}: is not sealed, and all that is older than sealing was sealed before; it was written past the service"
+    )]
+    Unsealed {
+        /// The table.
+        table: &'static str,
+        /// The row's key, and the field when only that is not sealed.
         row: String,
     },
     /// The ring lacks a key.
@@ -62,65 +73,44 @@ pub enum Fault {
     Refused,
 }
 
-/// Why the service does not start with its encryption keys.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The database is one of your own, and no keys are configured.
-    #[error(
-        "no encryption key is configured, and secrets are not stored without one: make one with `openssl rand -base64 32` and give it \
-         as WIDGET_REGISTRY_ENCRYPTION_KEYS, or name a folder by encryption_key_dir and make one there with `widget-registry keys new`; \
-         keep a copy apart from the database's backups"
-    )]
-    NoKey,
-    /// The ring cannot be read.
-    #[error(transparent)]
-    Ring(#[from] RingError),
-    /// The database needs a key that the ring lacks.
-    #[error(
-        "the database needs the encryption key {id}, which is not in {place}: put it there again; without it what was sealed with it \
-         is lost"
-    )]
-    Missing {
-        /// The key's id.
-        id: KeyId,
-        /// Where it was looked for.
-        place: String,
-    },
-    /// A key does not open what it is said to have wrapped.
-    #[error(
-        "the encryption key {id} does not open the data keys that the database says it has wrapped: the database was changed"
-    )]
-    Wrong {
-        /// The key's id.
-        id: KeyId,
-    },
-    /// There is no data directory to look in.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The database failed.
-    #[error(transparent)]
-    Database(#[from] Failure),
+impl Fault {
+    /// Whether it is about one stored value, and says nothing of others.
+    #[must_use]
+    pub const fn is_of_a_value(&self) -> bool {
+        matches!(self, Self::Unopened { .. } | Self::Unsealed { .. })
+    }
 }
 
-impl Source {
-    /// Where the configuration says that the keys are. Without a word on it the database decides: with the embedded one, in the data
-    /// directory.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError::NoKey`] when nobody says it, and the database is not the embedded one; when there is no data directory.
-    pub fn of(
-        keys: Option<&EncryptionKeys>,
-        is_embedded: bool,
-        keys_dir: impl FnOnce() -> Result<PathBuf, DataDirError>,
-    ) -> Result<Self, StartError> {
-        match keys {
-            Some(EncryptionKeys::Folder(folder)) => Ok(Self::Folder { folder: folder.clone(), own: false }),
-            Some(EncryptionKeys::Given(keys)) => Ok(Self::Given(keys.clone())),
-            None if is_embedded => Ok(Self::Folder { folder: keys_dir()?.join("encryption"), own: true }),
-            None => Err(StartError::NoKey),
+/// What is about to be replaced. When it does not open, that is told and it counts as none, because replacing it is the cure.
+///
+/// # Errors
+///
+/// When the database fails or a key is missing.
+pub fn replaced<T>(opened: Result<Option<T>, Fault>) -> Result<Option<T>, Fault> {
+    match opened {
+        Err(fault) if fault.is_of_a_value() => {
+            tracing::error!(%fault, "what does not open is replaced");
+            Ok(None)
         }
+        opened => opened,
     }
+}
+
+/// What is looked for: a data key by its number, or the account's newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Wanted {
+    /// The one of this number.
+    Numbered(AccountId, i32),
+    /// The newest.
+    Newest(AccountId),
+}
+
+/// A key, and until when it counts, in seconds since 1970; `None` for ever.
+#[derive(Debug, Clone)]
+struct Kept {
+    /// `None` when there is none, or it does not open: so that this, too, is known without asking.
+    key: Option<Arc<DataKey>>,
+    until: Option<i64>,
 }
 
 /// Seals and opens; clones share everything.
@@ -131,9 +121,11 @@ struct Inner {
     pool: Pool,
     source: Source,
     ring: RwLock<Arc<Ring>>,
-    keys: Mutex<Cache>,
+    keys: Recent<Wanted, Kept>,
     secrets: Secrets,
     clock: Clock,
+    /// Whether no row is older than sealing any more; never `false` again.
+    all_sealed: AtomicBool,
 }
 
 impl fmt::Debug for Sealing {
@@ -143,42 +135,27 @@ impl fmt::Debug for Sealing {
 }
 
 impl Sealing {
-    /// Holds a ring against the database: every key that it needs must be there, and open what it has wrapped. The first ring that comes
-    /// gives the first key.
+    /// Whether rows may be older than sealing: then they count as they are.
+    #[must_use]
+    pub fn era(&self) -> Era {
+        if self.0.all_sealed.load(Ordering::Acquire) { Era::AllSealed } else { Era::Mixed }
+    }
+
+    /// From now on every row is sealed, and one that is not is a fault. [`rotation::note_era`] writes that down.
+    pub fn all_is_sealed(&self) {
+        self.0.all_sealed.store(true, Ordering::Release);
+    }
+
+    /// Refuses what is stored at a place without being sealed, unless it may be older than sealing.
     ///
     /// # Errors
     ///
-    /// When a key is missing or wrong.
-    pub async fn start(
-        pool: Pool,
-        source: Source,
-        ring: Ring,
-        secrets: Secrets,
-        clock: Clock,
-    ) -> Result<Self, StartError> {
-        let mut transaction = pool.begin_across_accounts().await?;
-        store::lock_keys(&mut transaction).await?;
-        let known = store::known_keys(&mut transaction).await?;
-        if let (true, Some(first)) = (known.is_empty(), ring.last()) {
-            store::activate(&mut transaction, &first.id, false, true).await?;
+    /// When no row is older any more.
+    pub fn admit_unsealed(&self, place: &Place) -> Result<(), Fault> {
+        match self.era() {
+            Era::Mixed => Ok(()),
+            Era::AllSealed => Err(place.unsealed()),
         }
-        let active = known.last().map(|known| &known.id);
-        for Known { id, .. } in &known {
-            let wrapped = store::any_wrapped(&mut transaction, id).await?;
-            match (ring.get(id), wrapped) {
-                (None, wrapped) if wrapped.is_some() || active == Some(id) => {
-                    return Err(StartError::Missing { id: id.clone(), place: source.to_string() });
-                }
-                (Some(key), Some(data_key)) => {
-                    key.open(data_key.account, data_key.id, &data_key.bytes)
-                        .map_err(|_| StartError::Wrong { id: id.clone() })?;
-                }
-                _ => {}
-            }
-        }
-        transaction.commit().await.map_err(Failure::from)?;
-        let ring = RwLock::new(Arc::new(ring));
-        Ok(Self(Arc::new(Inner { pool, source, ring, keys: Mutex::default(), secrets, clock })))
     }
 
     /// Where the ring is read from.
@@ -226,20 +203,20 @@ impl Sealing {
         keys.iter().all(|(account, id)| self.kept(Wanted::Numbered(*account, *id)).is_some())
     }
 
-    /// The key that seals the account's values now; made when the account has none.
+    /// The key that seals the account's values now; made when the account has none, or its newest does not open.
     ///
     /// # Errors
     ///
     /// When the database fails, a key is missing, or there is no randomness.
     pub async fn newest(&self, account: AccountId) -> Result<Arc<DataKey>, Fault> {
-        if let Some(key) = self.kept(Wanted::Newest(account)) {
+        if let Some(key) = self.kept(Wanted::Newest(account)).and_then(|kept| kept.key) {
             return Ok(key);
         }
         let wrapped = match store::newest(&self.0.pool, account).await? {
             Some(wrapped) => wrapped,
             None => self.make(account, 1).await?,
         };
-        self.take_for_newest(&wrapped).await
+        self.take_for_newest(wrapped).await
     }
 
     /// Makes a new data key for an account whose newest is older than that; from now on it seals here, and elsewhere within a minute.
@@ -253,15 +230,21 @@ impl Sealing {
             Some(newest) => newest,
             None => self.make(account, 1).await?,
         };
-        self.take_for_newest(&wrapped).await?;
+        self.take_for_newest(wrapped).await?;
         Ok(())
     }
 
-    async fn take_for_newest(&self, wrapped: &Wrapped) -> Result<Arc<DataKey>, Fault> {
-        let key = Arc::new(self.unwrap(wrapped).await?);
-        self.keep(&key);
+    /// A key that does not open has sealed its last value: the account gets another one, and can store secrets again.
+    async fn take_for_newest(&self, wrapped: Wrapped) -> Result<Arc<DataKey>, Fault> {
+        let account = wrapped.account;
+        let key = if let Some(key) = self.unwrap(&wrapped).await? {
+            key
+        } else {
+            let next = self.make(account, wrapped.id.saturating_add(1)).await?;
+            self.unwrap(&next).await?.ok_or_else(|| next.fault())?
+        };
         let until = self.0.clock.unix().saturating_add(NEWEST_COUNTS);
-        self.lock().put(Wanted::Newest(wrapped.account), key.clone(), Some(until));
+        self.0.keys.put(Wanted::Newest(account), Kept { key: Some(key.clone()), until: Some(until) });
         Ok(key)
     }
 
@@ -273,13 +256,14 @@ impl Sealing {
         let active = store::known_keys(&mut transaction).await?.pop();
         let Known { id: active, .. } = active.ok_or(Fault::Refused)?;
         let ring = self.ring_with(&active).await?;
-        let wrapped = ring.get(&active).ok_or(Fault::Refused)?.make(account, id, &self.0.secrets)?;
+        let wrapped = ring.get(&active).ok_or(Fault::Refused)?.make(account, id, self.era(), &self.0.secrets)?;
         store::add(&mut transaction, account, id, &active, &wrapped).await?;
         transaction.commit().await.map_err(Failure::from)?;
         store::find(&self.0.pool, account, id).await?.ok_or(Fault::Refused)
     }
 
-    /// Makes data keys ready that are about to be used, all that are missing by one statement.
+    /// Makes data keys ready that are about to be used, all that are missing by one statement. One that does not open keeps no other
+    /// from being ready.
     ///
     /// # Errors
     ///
@@ -288,36 +272,49 @@ impl Sealing {
         let mut missing: Vec<_> = keys.into_iter().collect();
         missing.sort_unstable();
         missing.dedup();
-        missing.retain(|(account, id)| self.kept(Wanted::Numbered(*account, *id)).is_none());
+        missing.retain(|key| !self.has(&[*key]));
         if missing.is_empty() {
             return Ok(());
         }
         for wrapped in store::find_all(&self.0.pool, &missing).await? {
-            let key = Arc::new(self.unwrap(&wrapped).await?);
-            self.keep(&key);
+            missing.retain(|key| *key != (wrapped.account, wrapped.id));
+            self.unwrap(&wrapped).await?;
+        }
+        for (account, id) in missing {
+            self.keep(account, id, None);
         }
         Ok(())
     }
 
-    /// A data key by its number; `None` when the account has none of that number.
+    /// A data key by its number; `None` when the account has none of that number, or it does not open.
     ///
     /// # Errors
     ///
     /// When the database fails, or a key-encryption key is missing.
     pub async fn numbered(&self, account: AccountId, id: i32) -> Result<Option<Arc<DataKey>>, Fault> {
-        if let Some(key) = self.kept(Wanted::Numbered(account, id)) {
-            return Ok(Some(key));
+        if let Some(kept) = self.kept(Wanted::Numbered(account, id)) {
+            return Ok(kept.key);
         }
-        let Some(wrapped) = store::find(&self.0.pool, account, id).await? else { return Ok(None) };
-        let key = Arc::new(self.unwrap(&wrapped).await?);
-        self.keep(&key);
-        Ok(Some(key))
+        if let Some(wrapped) = store::find(&self.0.pool, account, id).await? {
+            return self.unwrap(&wrapped).await;
+        }
+        self.keep(account, id, None);
+        Ok(None)
     }
 
-    async fn unwrap(&self, wrapped: &Wrapped) -> Result<DataKey, Fault> {
+    /// The data key inside, which is kept ready from now on; `None` when it does not open, which is told.
+    async fn unwrap(&self, wrapped: &Wrapped) -> Result<Option<Arc<DataKey>>, Fault> {
         let ring = self.ring_with(&wrapped.kek).await?;
-        let key = ring.get(&wrapped.kek).ok_or(Fault::Refused)?;
-        key.open(wrapped.account, wrapped.id, &wrapped.bytes)
+        let key = match ring.get(&wrapped.kek).ok_or(Fault::Refused)?.open(wrapped.account, wrapped.id, &wrapped.bytes)
+        {
+            Ok(key) => Some(Arc::new(key)),
+            Err(fault) => {
+                tracing::error!(%fault, key = %wrapped.kek, "a data key does not open: nothing does that it has sealed");
+                None
+            }
+        };
+        self.keep(wrapped.account, wrapped.id, key.clone());
+        Ok(key)
     }
 
     /// A ring that has this key: the one at hand, else the one that is there now. So a running server learns of a new key when it
@@ -342,15 +339,13 @@ impl Sealing {
         Ok(ring)
     }
 
-    fn kept(&self, wanted: Wanted) -> Option<Arc<DataKey>> {
-        self.lock().get(wanted, self.0.clock.unix())
+    fn kept(&self, wanted: Wanted) -> Option<Kept> {
+        let kept = self.0.keys.get(wanted)?;
+        kept.until.is_none_or(|until| until > self.0.clock.unix()).then_some(kept)
     }
 
-    fn keep(&self, key: &Arc<DataKey>) {
-        self.lock().put(Wanted::Numbered(key.account, key.id), key.clone(), None);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    fn keep(&self, account: AccountId, id: i32, key: Option<Arc<DataKey>>) {
+        let until = if key.is_some() { None } else { Some(self.0.clock.unix().saturating_add(NEWEST_COUNTS)) };
+        self.0.keys.put(Wanted::Numbered(account, id), Kept { key, until });
     }
 }

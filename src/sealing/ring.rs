@@ -181,13 +181,13 @@ impl Source {
         }
     }
 
-    /// Removes the files of a key, and returns them.
+    /// Removes the files of a key, and returns them; of keys that are no files there are none.
     ///
     /// # Errors
     ///
-    /// When one cannot be read or removed, or the keys are no files.
+    /// When one cannot be read or removed.
     pub fn remove(&self, id: &KeyId) -> Result<Vec<PathBuf>, RingError> {
-        let Self::Folder { folder, .. } = self else { return Err(RingError::Fixed) };
+        let Self::Folder { folder, .. } = self else { return Ok(Vec::new()) };
         let mut gone = Vec::new();
         for path in files(folder)? {
             if load(&path)?.id == *id {

@@ -4,7 +4,7 @@
 use time::OffsetDateTime;
 
 use super::store::{self, Known};
-use super::{Fault, KeyId, RingError, Sealing, Source};
+use super::{Era, Fault, KeyId, RingError, Sealing, Source};
 use crate::auth::AccountId;
 use crate::database::{Connection, Failure, Pool};
 
@@ -65,12 +65,11 @@ pub enum RotationError {
     /// Nobody knows the key.
     #[error("there is no encryption key {0}; `widget-registry keys list` shows all")]
     Unknown(KeyId),
-    /// Values that do not open.
-    #[error("{count} row(s) could not be encrypted anew, the log names them; the rotation is not finished")]
-    Unopened {
-        /// How many rows.
-        count: usize,
-    },
+    /// The key would stay in the configuration.
+    #[error(
+        "the encryption key {0} is in the setting encryption_keys: take it out there, on every server, and run this again without it"
+    )]
+    InSetting(KeyId),
     /// Keys or database fail.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -146,12 +145,18 @@ fn next_key(sealing: &Sealing, known: &[Known]) -> Result<KeyId, RotationError> 
     unknown()?.ok_or_else(|| RotationError::NoNewKey { place: source.to_string() })
 }
 
-/// Wraps every data key with the rotation's key that another one wraps, account by account; returns how many.
+/// Wraps every data key with the rotation's key that another one wraps, account by account; returns how many. One that does not open stays
+/// as it is, under the key that it is said to be under, and its fault is added to the others.
 ///
 /// # Errors
 ///
 /// When the database fails, or a key is missing; what was done stays done.
-pub async fn rewrap(pool: &Pool, sealing: &Sealing, rotation: &Rotation) -> Result<usize, RotationError> {
+pub async fn rewrap(
+    pool: &Pool,
+    sealing: &Sealing,
+    rotation: &Rotation,
+    faults: &mut Vec<Fault>,
+) -> Result<usize, RotationError> {
     let known = store::known_keys(&mut *pool.catalogue().await?).await?;
     let mut count = 0;
     for Known { id, .. } in known.iter().filter(|known| known.id != rotation.key) {
@@ -161,7 +166,7 @@ pub async fn rewrap(pool: &Pool, sealing: &Sealing, rotation: &Rotation) -> Resu
             let Some(last) = accounts.last() else { break };
             after = last.get();
             for account in accounts {
-                count += rewrap_account(pool, sealing, account, id, &rotation.key).await?;
+                count += rewrap_account(pool, sealing, account, (id, &rotation.key), faults).await?;
             }
         }
     }
@@ -173,19 +178,67 @@ async fn rewrap_account(
     pool: &Pool,
     sealing: &Sealing,
     account: AccountId,
-    from: &KeyId,
-    to: &KeyId,
+    (from, to): (&KeyId, &KeyId),
+    faults: &mut Vec<Fault>,
 ) -> Result<usize, Fault> {
     let (old, new) = (sealing.ring_with(from).await?, sealing.ring_with(to).await?);
     let (old, new) = (old.get(from).ok_or(Fault::Refused)?, new.get(to).ok_or(Fault::Refused)?);
     let mut transaction = pool.begin_for(account).await?;
-    let data_keys = store::lock_wrapped(&mut transaction, account, from).await?;
-    for data_key in &data_keys {
-        let wrapped = new.take_over(old, account, data_key.id, &data_key.bytes, sealing.secrets())?;
-        store::rewrap(&mut transaction, account, data_key.id, to, &wrapped).await?;
+    let data_keys = store::lock_all(&mut transaction, account).await?;
+    let mut count = 0;
+    for data_key in data_keys.iter().filter(|data_key| data_key.kek == *from) {
+        match new.take_over(old, (account, data_key.id, sealing.era()), &data_key.bytes, sealing.secrets()) {
+            Ok(wrapped) => {
+                store::rewrap(&mut transaction, account, data_key.id, to, &wrapped).await?;
+                count += 1;
+            }
+            Err(fault) if fault.is_of_a_value() => {
+                tracing::error!(%fault, key = %from, "a data key cannot be wrapped anew");
+                faults.push(fault);
+            }
+            Err(fault) => return Err(fault),
+        }
     }
     transaction.commit().await.map_err(Failure::from)?;
-    Ok(data_keys.len())
+    Ok(count)
+}
+
+/// Has every data key say that no row is older than sealing any more, account by account, until that is done or asked to stop. The first
+/// one that says it keeps the others' word from being needed.
+///
+/// # Errors
+///
+/// When the database fails, or a key is missing; what was done stays done.
+pub async fn note_era(pool: &Pool, sealing: &Sealing, is_stopped: impl Fn() -> bool) -> Result<(), Fault> {
+    let mut after = 0;
+    loop {
+        let accounts = store::accounts_of(pool, Era::Mixed, after, BATCH).await?;
+        let Some(last) = accounts.last() else { return Ok(()) };
+        after = last.get();
+        for account in accounts {
+            if is_stopped() {
+                return Ok(());
+            }
+            note_era_of(pool, sealing, account).await?;
+        }
+    }
+}
+
+/// One transaction of [`note_era`]. A data key that does not open says nothing.
+async fn note_era_of(pool: &Pool, sealing: &Sealing, account: AccountId) -> Result<(), Fault> {
+    let mut transaction = pool.begin_for(account).await?;
+    let data_keys = store::lock_all(&mut transaction, account).await?;
+    for data_key in data_keys.iter().filter(|data_key| Era::of(&data_key.bytes) == Some(Era::Mixed)) {
+        let ring = sealing.ring_with(&data_key.kek).await?;
+        let key = ring.get(&data_key.kek).ok_or(Fault::Refused)?;
+        match key.take_over(key, (account, data_key.id, Era::AllSealed), &data_key.bytes, sealing.secrets()) {
+            Ok(wrapped) => store::rewrap(&mut transaction, account, data_key.id, &data_key.kek, &wrapped).await?,
+            Err(fault) if fault.is_of_a_value() => tracing::error!(%fault, "a data key does not open"),
+            Err(fault) => return Err(fault),
+        }
+    }
+    transaction.commit().await.map_err(Failure::from)?;
+    Ok(())
 }
 
 /// Notes that a rotation has come to its end.
@@ -221,7 +274,8 @@ pub async fn list(pool: &Pool, source: &Source) -> Result<Vec<Listed>, RotationE
     Ok(listed)
 }
 
-/// Gives up a key that nothing needs: the database forgets it and notes that in one transaction, and its file goes.
+/// Gives up a key that nothing needs: the database forgets it and notes that in one transaction, and its file goes. One that was given by
+/// the configuration has to be taken out there before.
 ///
 /// # Errors
 ///
@@ -245,6 +299,10 @@ pub async fn remove(
     let data_keys = store::count_wrapped(&mut transaction, id).await?;
     if data_keys > 0 {
         return Err(RotationError::Needed { id: id.clone(), data_keys });
+    }
+    // What cannot be taken away is told before anything is changed.
+    if matches!(source, Source::Given(_)) && source.load()?.get(id).is_some() {
+        return Err(RotationError::InSetting(id.clone()));
     }
     store::forget(&mut transaction, id).await?;
     note(&mut transaction, id).await?;

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
-use super::KeyId;
+use super::{Era, Fault, KeyId, envelope};
 use crate::auth::AccountId;
 use crate::database::{Connection, Failure, Pool};
 
@@ -39,6 +39,14 @@ pub struct Wrapped {
     pub created_at: OffsetDateTime,
 }
 
+impl Wrapped {
+    /// The fault of a data key that does not open.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        envelope::data_key_place(self.account, self.id).fault()
+    }
+}
+
 fn known(row: &PgRow) -> Result<Known, Failure> {
     Ok(Known {
         id: key_id("encryption_keys", row.try_get("id")?)?,
@@ -55,6 +63,13 @@ fn key_id(table: &'static str, text: &str) -> Result<KeyId, Failure> {
 fn account(id: i64) -> Result<AccountId, Failure> {
     let corrupt = || Failure::Corrupt { table: "data_keys", row: id.to_string(), why: "account_id: no id".to_owned() };
     AccountId::new(id).ok_or_else(corrupt)
+}
+
+/// The columns that [`wrapped`] reads.
+macro_rules! data_key_columns {
+    () => {
+        "account_id, id, kek_id, wrapped, created_at"
+    };
 }
 
 fn wrapped(row: &PgRow) -> Result<Wrapped, Failure> {
@@ -171,19 +186,22 @@ pub async fn count_wrapped(connection: &mut Connection, kek: &KeyId) -> Result<i
     Ok(count.bind(kek.as_str()).fetch_one(connection).await?)
 }
 
-/// One of the data keys that a key-encryption key wraps.
+/// The first data keys that a key-encryption key wraps, at most `count`.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn any_wrapped(connection: &mut Connection, kek: &KeyId) -> Result<Option<Wrapped>, Failure> {
-    let row = sqlx::query(
-        "SELECT account_id, id, kek_id, wrapped, created_at FROM data_keys WHERE kek_id = $1 ORDER BY account_id LIMIT 1",
-    )
+pub async fn some_wrapped(connection: &mut Connection, kek: &KeyId, count: i64) -> Result<Vec<Wrapped>, Failure> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        data_key_columns!(),
+        " FROM data_keys WHERE kek_id = $1 ORDER BY account_id, id LIMIT $2"
+    ))
     .bind(kek.as_str())
-    .fetch_optional(connection)
+    .bind(count)
+    .fetch_all(connection)
     .await?;
-    row.as_ref().map(wrapped).transpose()
+    rows.iter().map(wrapped).collect()
 }
 
 /// Adds a data key; `false` when the account has one of this number.
@@ -217,9 +235,11 @@ pub async fn add(
 ///
 /// When the database fails.
 pub async fn newest(pool: &Pool, account: AccountId) -> Result<Option<Wrapped>, Failure> {
-    let row = sqlx::query(
-        "SELECT account_id, id, kek_id, wrapped, created_at FROM data_keys WHERE account_id = $1 ORDER BY id DESC LIMIT 1",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        data_key_columns!(),
+        " FROM data_keys WHERE account_id = $1 ORDER BY id DESC LIMIT 1"
+    ))
     .bind(account.get())
     .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
@@ -232,13 +252,11 @@ pub async fn newest(pool: &Pool, account: AccountId) -> Result<Option<Wrapped>, 
 ///
 /// When the database fails.
 pub async fn find(pool: &Pool, account: AccountId, id: i32) -> Result<Option<Wrapped>, Failure> {
-    let row = sqlx::query(
-        "SELECT account_id, id, kek_id, wrapped, created_at FROM data_keys WHERE account_id = $1 AND id = $2",
-    )
-    .bind(account.get())
-    .bind(id)
-    .fetch_optional(&mut *pool.begin_for(account).await?)
-    .await?;
+    let row = sqlx::query(concat!("SELECT ", data_key_columns!(), " FROM data_keys WHERE account_id = $1 AND id = $2"))
+        .bind(account.get())
+        .bind(id)
+        .fetch_optional(&mut *pool.begin_for(account).await?)
+        .await?;
     row.as_ref().map(wrapped).transpose()
 }
 
@@ -249,10 +267,11 @@ pub async fn find(pool: &Pool, account: AccountId, id: i32) -> Result<Option<Wra
 /// When the database fails.
 pub async fn find_all(pool: &Pool, keys: &[(AccountId, i32)]) -> Result<Vec<Wrapped>, Failure> {
     let (accounts, ids): (Vec<i64>, Vec<i32>) = keys.iter().map(|(account, id)| (account.get(), *id)).unzip();
-    let rows = sqlx::query(
-        "SELECT account_id, id, kek_id, wrapped, created_at FROM data_keys \
-         WHERE account_id = ANY ($1) AND (account_id, id) IN (SELECT * FROM unnest($1, $2))",
-    )
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        data_key_columns!(),
+        " FROM data_keys WHERE account_id = ANY ($1) AND (account_id, id) IN (SELECT * FROM unnest($1, $2))"
+    ))
     .bind(accounts)
     .bind(ids)
     .fetch_all(&mut *pool.begin_across_accounts().await?)
@@ -282,14 +301,41 @@ pub async fn accounts_wrapped_with(
     ids.into_iter().map(account).collect()
 }
 
-/// Accounts that have data keys, in their order, at most `count` after one. Every account's first key has the number 1.
+/// Whether a data key says this era. Nobody who can only write here gains by changing that byte: the key opens no more.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn says(connection: &mut Connection, era: Era) -> Result<bool, Failure> {
+    let says = sqlx::query_scalar("SELECT EXISTS (SELECT FROM data_keys WHERE get_byte(wrapped, 0) = $1)");
+    Ok(says.bind(i32::from(era.byte())).fetch_one(connection).await?)
+}
+
+/// Accounts that have data keys which say this era, in their order, at most `count` after one.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn accounts_of(pool: &Pool, era: Era, after: i64, count: i64) -> Result<Vec<AccountId>, Failure> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT DISTINCT account_id FROM data_keys WHERE get_byte(wrapped, 0) = $1 AND account_id > $2 ORDER BY account_id LIMIT $3",
+    )
+    .bind(i32::from(era.byte()))
+    .bind(after)
+    .bind(count)
+    .fetch_all(&mut *pool.begin_across_accounts().await?)
+    .await?;
+    ids.into_iter().map(account).collect()
+}
+
+/// Accounts that have data keys, in their order, at most `count` after one.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn accounts(pool: &Pool, after: i64, count: i64) -> Result<Vec<AccountId>, Failure> {
     let ids: Vec<i64> = sqlx::query_scalar(
-        "SELECT account_id FROM data_keys WHERE account_id > $1 AND id = 1 ORDER BY account_id LIMIT $2",
+        "SELECT DISTINCT account_id FROM data_keys WHERE account_id > $1 ORDER BY account_id LIMIT $2",
     )
     .bind(after)
     .bind(count)
@@ -298,22 +344,18 @@ pub async fn accounts(pool: &Pool, after: i64, count: i64) -> Result<Vec<Account
     ids.into_iter().map(account).collect()
 }
 
-/// The account's data keys that are wrapped with this key; nobody else changes them until the transaction ends.
+/// The account's data keys; nobody else changes them until the transaction ends.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn lock_wrapped(
-    connection: &mut Connection,
-    account: AccountId,
-    kek: &KeyId,
-) -> Result<Vec<Wrapped>, Failure> {
-    let rows = sqlx::query(
-        "SELECT account_id, id, kek_id, wrapped, created_at FROM data_keys \
-         WHERE account_id = $1 AND kek_id = $2 ORDER BY id FOR UPDATE",
-    )
+pub async fn lock_all(connection: &mut Connection, account: AccountId) -> Result<Vec<Wrapped>, Failure> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        data_key_columns!(),
+        " FROM data_keys WHERE account_id = $1 ORDER BY id FOR UPDATE"
+    ))
     .bind(account.get())
-    .bind(kek.as_str())
     .fetch_all(connection)
     .await?;
     rows.iter().map(wrapped).collect()

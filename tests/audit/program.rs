@@ -49,7 +49,11 @@ fn the_log_is_checked_beside_a_server_and_without_one() {
         let (good, out, error) = run(&data_dir, &["verify"]);
         assert!(!good && out.contains("account 1: entry 2 was changed"), "{out}{error}");
         assert!(error.contains("1 chain(s) are broken"), "{error}");
-        assert!(run(&data_dir, &["verify", "--account", "2"]).0 && !run(&data_dir, &["verify", "--account", "1"]).0);
+        assert!(!run(&data_dir, &["verify", "--account", "1"]).0);
+        for command in ["verify", "head"] {
+            let (good, out, error) = run(&data_dir, &[command, "--account", "2"]);
+            assert!(!good && out.is_empty() && error.contains("account 2 has no chain"), "{out}{error}");
+        }
         execute(&data_dir, "UPDATE audit_entries SET by_user_id = 7 WHERE seq = 2").await;
     });
     server.signal(Signal::SIGTERM);
@@ -65,4 +69,44 @@ fn the_log_is_checked_beside_a_server_and_without_one() {
     fs::write(&heads, "1 2\n").unwrap();
     let (good, _, error) = run(&data_dir, &anchor);
     assert!(!good && error.contains("line 1 is no anchor"), "{error}");
+    // What nothing is checked against is not whole.
+    fs::write(&heads, "# of Monday\n").unwrap();
+    let (good, out, error) = run(&data_dir, &anchor);
+    assert!(!good && out.is_empty() && error.contains("there is no anchor in it"), "{out}{error}");
+    fs::write(&heads, format!("5 1 {}\n", "0".repeat(64))).unwrap();
+    let (good, out, error) = run(&data_dir, &[anchor.as_slice(), &["--account", "1"]].concat());
+    assert!(!good && out.is_empty() && error.contains("has no anchor of account 1"), "{out}{error}");
+}
+
+/// A mistyped folder is not taken for a registry in which nothing ever happened.
+#[test]
+fn what_only_looks_makes_no_registry() {
+    let home = folder();
+    let absent = home.path().join("absent");
+    // As the service leaves it that has a database of its own elsewhere.
+    let other = home.path().join("other");
+    fs::create_dir_all(other.join("keys")).unwrap();
+    for arguments in [
+        &["audit", "verify"][..],
+        &["audit", "head"],
+        &["keys", "list"],
+        &["keys", "new"],
+        &["keys", "rotate"],
+        &["keys", "remove", "0123456789abcdef"],
+        &["keys", "rotate-signing"],
+    ] {
+        for (data_dir, missing) in [(&absent, absent.clone()), (&other, other.join("postgres"))] {
+            let output = program().args(arguments).arg("--data-dir").arg(data_dir).output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}: {error}");
+            let named = error.contains(&missing.display().to_string());
+            assert!(
+                named && (error.contains("there is no registry in") || error.contains("there is no data directory")),
+                "{arguments:?}: {error}"
+            );
+        }
+        assert!(!absent.exists(), "{arguments:?}");
+        assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "{arguments:?}");
+        assert_eq!(fs::read_dir(other.join("keys")).unwrap().count(), 0, "{arguments:?}");
+    }
 }

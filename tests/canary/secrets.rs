@@ -84,7 +84,9 @@ impl Secrets {
     /// A data key, as its row has it: account, number, id of the key that wraps it, wrapped bytes. Opened as `sealing` does it, which
     /// gives the bytes of no key away.
     pub fn data_key(&self, encrypting: &[Vec<u8>], (account, id, kek, wrapped): &(i64, i32, String, Vec<u8>)) {
-        let parts = ["widget-registry data key", kek, "data_keys", &account.to_string(), &id.to_string()];
+        let of_sealed = "widget-registry data key, every row is sealed";
+        let use_of_key = if wrapped[0] == 2 { of_sealed } else { "widget-registry data key" };
+        let parts = [use_of_key, kek, "data_keys", &account.to_string(), &id.to_string()];
         let proved: Vec<u8> =
             parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat()).collect();
         let nonce: [u8; 12] = wrapped[1..13].try_into().unwrap();

@@ -29,8 +29,8 @@ fn long_lists_are_complete_and_in_order() {
     test(async |app| {
         fill(app, 1, 2_500).await;
         sqlx::query(
-            "INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) \
-             SELECT 1010, id, '{}', 7 FROM widgets WHERE substring(code FROM 7)::bigint % 30 = 0",
+            "INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) \
+             SELECT 1010, id, '{}', 0, 7 FROM widgets WHERE substring(code FROM 7)::bigint % 30 = 0",
         )
         .execute(&app.pool)
         .await

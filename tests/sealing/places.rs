@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use widget_registry::auth::AccountId;
-use widget_registry::sealing::{DataKey, KeyEncryptionKey, Place, Sealed};
+use widget_registry::sealing::{DataKey, Era, KeyEncryptionKey, Place, Sealed};
 use widget_registry::sources::{NoRandomness, Secrets};
 
 fn kek(byte: u8) -> KeyEncryptionKey {
@@ -14,7 +14,7 @@ fn account(id: i64) -> AccountId {
 }
 
 fn data_key(id: i64, number: i32) -> (Vec<u8>, DataKey) {
-    let wrapped = kek(1).make(account(id), number, &Secrets::random()).unwrap();
+    let wrapped = kek(1).make(account(id), number, Era::Mixed, &Secrets::random()).unwrap();
     let key = kek(1).open(account(id), number, &wrapped).unwrap();
     (wrapped, key)
 }
@@ -35,11 +35,31 @@ fn a_wrapped_key_opens_with_its_key_for_its_account_and_number_only() {
     // Another key takes it over, and then the first opens it no more; the key inside is the same.
     let place = Place::new("table", &[&1]);
     let value = kek(1).open(account(1), 1, &wrapped).unwrap().seal(&place, b"value", &Secrets::random()).unwrap();
-    let taken = kek(2).take_over(&kek(1), account(1), 1, &wrapped, &Secrets::random()).unwrap();
+    let taken = kek(2).take_over(&kek(1), (account(1), 1, Era::Mixed), &wrapped, &Secrets::random()).unwrap();
     assert!(kek(1).open(account(1), 1, &taken).is_err());
     let key = kek(2).open(account(1), 1, &taken).unwrap();
     assert_eq!(key.open(&place, &value).unwrap().expose_secret(), b"value");
-    assert!(kek(2).take_over(&kek(3), account(1), 1, &wrapped, &Secrets::random()).is_err());
+    assert!(kek(2).take_over(&kek(3), (account(1), 1, Era::Mixed), &wrapped, &Secrets::random()).is_err());
+}
+
+#[test]
+fn what_a_wrapped_key_says_of_its_era_is_proved_and_never_taken_back() {
+    let secrets = Secrets::random();
+    let wrapped = kek(1).make(account(1), 1, Era::AllSealed, &secrets).unwrap();
+    assert_eq!((wrapped.len(), Era::of(&wrapped)), (61, Some(Era::AllSealed)));
+    assert!(kek(1).open(account(1), 1, &wrapped).is_ok());
+    for (era, other) in [(Era::Mixed, Era::AllSealed), (Era::AllSealed, Era::Mixed)] {
+        let mut changed = kek(1).make(account(1), 1, era, &secrets).unwrap();
+        changed[0] = other.byte();
+        assert!(kek(1).open(account(1), 1, &changed).is_err(), "{era:?}");
+        let taken = kek(2).take_over(
+            &kek(1),
+            (account(1), 1, other),
+            &kek(1).make(account(1), 1, era, &secrets).unwrap(),
+            &secrets,
+        );
+        assert_eq!(Era::of(&taken.unwrap()), Some(Era::AllSealed));
+    }
 }
 
 #[test]

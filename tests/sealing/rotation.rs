@@ -3,7 +3,13 @@
 use std::cell::Cell;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
+use widget_registry::config::{Config, Sources};
+use widget_registry::database::{Pool, options_of};
+use widget_registry::delivery::secret::sealed::in_force;
+use widget_registry::integrations::secrets::valid;
 use widget_registry::resealing::{self, Rotated};
 use widget_registry::sealing::rotation::{self, RotationError};
 use widget_registry::sealing::{KeyId, Sealing, Source};
@@ -193,22 +199,177 @@ fn a_key_that_is_needed_is_not_given_up() {
     });
 }
 
+/// Changes the last byte of the column of a row.
+async fn damage(app: &TestApp, table: &str, column: &str, row: &str) {
+    let change = format!(
+        "UPDATE {table} SET {column} = set_byte({column}, length({column}) - 1, get_byte({column}, length({column}) - 1) # 1) WHERE {row}"
+    );
+    let done = sqlx::query(sqlx::AssertSqlSafe(change)).execute(&app.pool).await.unwrap();
+    assert_eq!(done.rows_affected(), 1, "{table} {row}");
+}
+
+fn told(rotated: &Rotated) -> Vec<String> {
+    let row = |text: String| text.split(": a sealed value").next().unwrap().to_owned();
+    rotated.faults.iter().map(|fault| row(fault.to_string())).collect()
+}
+
 #[test]
-fn a_value_that_does_not_open_keeps_a_rotation_from_its_end_and_no_other_value_from_it() {
+fn what_does_not_open_keeps_a_rotation_neither_from_the_rest_nor_from_its_end() {
     test_with_folder(async |app, source| {
         publish(app, "one").await;
         for account in 1..=3 {
             assert_eq!(install(&admin(app, account), "one", "old").await.status, 200);
         }
-        let swap =
-            "UPDATE installs i SET settings = o.settings FROM installs o WHERE i.account_id = 1 AND o.account_id = 2";
-        sqlx::query(swap).execute(&app.pool).await.unwrap();
-        source.add(&Secrets::random()).unwrap();
-        let refused = rotate(app, source, true).await.unwrap_err();
-        assert!(matches!(refused, RotationError::Unopened { count: 1 }), "{refused}");
-        sqlx::query("DELETE FROM data_keys WHERE id = 1").execute(&app.pool).await.unwrap();
+        let (client, newest, old) = integration(&admin(app, 2)).await;
+        let webhooks = webhook_secrets(&admin(app, 3)).await;
+        // One value of account 1 is that of account 2; the others of its row stay.
+        let texts: Vec<String> = sqlx::query_scalar("SELECT settings::text FROM installs ORDER BY account_id")
+            .fetch_all(&app.pool)
+            .await
+            .unwrap();
+        let pin = |text: &String| text.split(r#""pin":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let swapped = texts[0].replace(&pin(&texts[0]), &pin(&texts[1]));
+        let swap = "UPDATE installs SET settings = $1::json WHERE account_id = 1";
+        sqlx::query(swap).bind(swapped).execute(&app.pool).await.unwrap();
+        damage(app, "integrations", "secret", "secret IS NOT NULL").await;
+        damage(app, "webhook_secrets", "secret", "account_id = 3").await;
+        let widget: i64 = sqlx::query_scalar("SELECT id FROM widgets").fetch_one(&app.pool).await.unwrap();
+        let all = [
+            format!("installs, row 1/{widget}/pin"),
+            "webhook_secrets, row 3/secret".to_owned(),
+            format!("integrations, row {client}/secret"),
+        ];
+        // Each rotation comes to its end, and the next one begins anew.
+        for _ in 0..2 {
+            source.add(&Secrets::random()).unwrap();
+            let rotated = rotate(app, source, true).await.unwrap();
+            assert_eq!(told(&rotated), all);
+            assert!(!rotated.rotation.is_resumed && rotated.accounts == 3, "{rotated:?}");
+            assert_eq!(wrapping(app).await, [rotated.rotation.key.to_string()]);
+        }
+        // What opens is under the newest keys, also beside what does not.
+        let at_hand = "DELETE FROM data_keys WHERE id = 2";
+        sqlx::query(at_hand).execute(&app.pool).await.unwrap();
         assert_eq!(read(&admin(app, 3), "one").await, settings("old"));
-        assert_eq!(install(&admin(app, 1), "one", "mended").await.status, 200);
+        damage(app, "integrations", "secret", "secret IS NOT NULL").await;
+        damage(app, "webhook_secrets", "secret", "account_id = 3").await;
+        let fresh = command(app, source).await;
+        let text = |secret: &secrecy::SecretString| secrecy::ExposeSecret::expose_secret(secret).to_owned();
+        let valid = valid(&app.service, &fresh, client).await.unwrap().unwrap();
+        assert_eq!((text(&valid.newest), valid.old.as_ref().map(text)), (newest, Some(old)));
+        let account = widget_registry::auth::AccountId::new(3).unwrap();
+        let in_force = in_force(&app.service, &fresh, account).await.unwrap().unwrap();
+        assert_eq!(text(&in_force.present.text()), webhooks[0]);
+    });
+}
+
+#[test]
+fn what_does_not_open_can_be_replaced() {
+    test_with_folder(async |app, source| {
+        publish(app, "one").await;
+        let admin = admin(app, 1);
+        assert_eq!(install(&admin, "one", "old").await.status, 200);
+        let (client, ..) = integration(&admin).await;
+        webhook_secrets(&admin).await;
+        let mut replaced = Vec::new();
+        // First a damaged value of each, then the key of all of them.
+        for round in 0..2 {
+            if round == 0 {
+                sqlx::query("UPDATE installs SET sealed = 9").execute(&app.pool).await.unwrap();
+                damage(app, "integrations", "secret", "secret IS NOT NULL").await;
+                damage(app, "webhook_secrets", "secret", "true").await;
+            } else {
+                damage(app, "data_keys", "wrapped", "true").await;
+                app.pass(61);
+                source.add(&Secrets::random()).unwrap();
+                // Another server, which has no key at hand.
+                let sealing = command(app, source).await;
+                let begun = rotation::begin(&app.service, &sealing, false, async |_, _| Ok(())).await.unwrap();
+                let rewrapped = rotation::rewrap(&app.service, &sealing, &begun, &mut Vec::new()).await;
+                assert_eq!(rewrapped.unwrap(), 0);
+            }
+            assert_eq!(install(&admin, "one", "new").await.status, 200);
+            let answer = admin.post(&format!("/registry/v1/integrations/{client}/secrets"), "").await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+            replaced.push(answer.json()["secret"].as_str().unwrap().to_owned());
+            let answer = admin.post("/registry/v1/webhook-secret", "").await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+            assert_eq!(read(&admin, "one").await, settings("new"));
+            assert_eq!(secrets(app, client).await.0, *replaced.last().unwrap());
+            let signs = signing(app, 1).await;
+            assert_eq!(signs[0].as_deref(), answer.json()["secret"].as_str());
+            if round == 0 {
+                assert_eq!((secrets(app, client).await.1, &signs[1]), (None, &None), "what does not open is not kept");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_damaged_data_key_keeps_no_other_from_being_wrapped_anew() {
+    test_with_folder(async |app, source| {
+        publish(app, "one").await;
+        for account in 1..=3 {
+            assert_eq!(install(&admin(app, account), "one", "old").await.status, 200);
+        }
+        let first = source.load().unwrap().last().unwrap().id.clone();
+        damage(app, "data_keys", "wrapped", "account_id = 2").await;
+        source.add(&Secrets::random()).unwrap();
+        let rotated = rotate(app, source, false).await.unwrap();
+        assert_eq!((told(&rotated), rotated.rewrapped), (vec!["data_keys, row 2/1".to_owned()], 2));
+        // Its key is kept for it, and when it is put back from a backup the next rotation takes it along.
+        let refused = resealing::remove(&app.service, source, &first).await.unwrap_err();
+        assert!(matches!(refused, RotationError::Needed { data_keys: 1, .. }), "{refused}");
+        damage(app, "data_keys", "wrapped", "account_id = 2").await;
+        source.add(&Secrets::random()).unwrap();
+        let rotated = rotate(app, source, false).await.unwrap();
+        assert_eq!((told(&rotated), rotated.rewrapped), (Vec::new(), 3));
+        assert_eq!(wrapping(app).await, [rotated.rotation.key.to_string()]);
+        assert_eq!(read(&admin(app, 2), "one").await, settings("old"));
+    });
+}
+
+#[test]
+fn no_second_connection_is_waited_for_while_one_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = source(folder.path());
+    source.add(&Secrets::random()).unwrap();
+    let setup = Setup::default().set("encryption_key_dir", folder.path().display());
+    test_with(setup, async |app| {
+        publish(app, "one").await;
+        let admin = admin(app, 1);
+        assert_eq!(install(&admin, "one", "old").await.status, 200);
+        integration(&admin).await;
+        webhook_secrets(&admin).await;
+        source.add(&Secrets::random()).unwrap();
+        let limits = Config::read(Sources::default()).config.unwrap().limits;
+        let options = options_of(&app.database_url.clone().into()).unwrap();
+        let pool = Pool::new(options, 1, &limits);
+        let (ring, secrets) = (source.load().unwrap(), Secrets::random());
+        let sealing = Sealing::start(pool.clone(), source.clone(), ring, secrets, Clock::system()).await.unwrap();
+        let rotated = resealing::rotate(&pool, &sealing, true).await.unwrap();
+        assert_eq!((told(&rotated), rotated.accounts), (Vec::new(), 1));
+        assert_eq!(read(&admin, "one").await, settings("old"));
+    });
+}
+
+#[test]
+fn a_key_of_a_setting_is_taken_out_there_before_it_is_given_up() {
+    test(async |app| {
+        let given = |keys: &[u8]| Source::Given(keys.iter().map(|byte| vec![*byte; 32].into()).collect());
+        let own = STANDARD.decode(crate::support::app::ENCRYPTION_KEY).unwrap();
+        let both = Source::Given(vec![own.clone().into(), vec![9; 32].into()]);
+        let first = both.load().unwrap().ids().next().unwrap().clone();
+        rotate(app, &both, false).await.unwrap();
+        let known = async || {
+            let known = "SELECT (SELECT count(*) FROM encryption_keys), (SELECT count(*) FROM audit_entries WHERE action = 'key.removed')";
+            sqlx::query_as::<_, (i64, i64)>(known).fetch_one(&app.pool).await.unwrap()
+        };
+        let refused = resealing::remove(&app.service, &both, &first).await.unwrap_err();
+        assert!(matches!(refused, RotationError::InSetting(_)), "{refused}");
+        assert_eq!(known().await, (2, 0), "nothing was changed");
+        resealing::remove(&app.service, &given(&[9]), &first).await.unwrap();
+        assert_eq!(known().await, (1, 1));
     });
 }
 

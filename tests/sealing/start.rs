@@ -76,6 +76,28 @@ fn a_wrong_key_is_named() {
 }
 
 #[test]
+fn a_single_damaged_data_key_stops_nothing_and_many_are_a_wrong_key() {
+    test(async |app| {
+        publish(app, "one").await;
+        let damage = async |account: i64| {
+            assert_eq!(install(&admin(app, account), "one", "marker").await.status, 200);
+            let change =
+                "UPDATE data_keys SET wrapped = set_byte(wrapped, 40, get_byte(wrapped, 40) # 1) WHERE account_id = $1";
+            sqlx::query(change).bind(account).execute(&app.pool).await.unwrap();
+        };
+        damage(1).await;
+        assert_eq!(start(app, ("encryption_keys", ENCRYPTION_KEY)).await, Ok(()));
+        damage(2).await;
+        let error = start(app, ("encryption_keys", ENCRYPTION_KEY)).await.unwrap_err();
+        assert!(error.contains(&format!("the encryption key {} does not open", id_of(ENCRYPTION_KEY))), "{error}");
+        assert!(error.contains("number 1 of account 1"), "{error}");
+        // One that opens shows that the key is right.
+        assert_eq!(install(&admin(app, 3), "one", "marker").await.status, 200);
+        assert_eq!(start(app, ("encryption_keys", ENCRYPTION_KEY)).await, Ok(()));
+    });
+}
+
+#[test]
 fn a_database_of_ones_own_needs_a_key() {
     test(async |app| {
         let error = start(app, ("workers", "1")).await.unwrap_err();

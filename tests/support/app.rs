@@ -101,20 +101,36 @@ pub fn test_two(body: impl AsyncFnOnce(&TestApp, &TestApp)) {
 
 /// [`test_two`] with some settings of both.
 pub fn test_two_with(setup: impl Fn() -> Setup, body: impl AsyncFnOnce(&TestApp, &TestApp)) {
+    on_a_database(async |database| two(database, setup, body).await);
+}
+
+/// Runs a test against two services on a database that another one has had before. What was left there is handed on.
+pub fn test_after<T>(before: impl AsyncFnOnce(&TestApp) -> T, body: impl AsyncFnOnce(&TestApp, &TestApp, T)) {
+    on_a_database(async |database| {
+        let (app, stop, ended) = TestApp::start(database, Setup::default()).await;
+        let left = AssertUnwindSafe(before(&app)).catch_unwind().await;
+        app.stop(stop, ended).await;
+        let left = left.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        two(database, Setup::default, async |first, second| body(first, second, left).await).await;
+    });
+}
+
+async fn two(database: &Database, setup: impl Fn() -> Setup, body: impl AsyncFnOnce(&TestApp, &TestApp)) {
+    let (first, stop_first, first_ended) = TestApp::start(database, setup()).await;
+    let (second, stop_second, second_ended) = TestApp::start(database, setup()).await;
+    let outcome = AssertUnwindSafe(body(&first, &second)).catch_unwind().await;
+    first.stop(stop_first, first_ended).await;
+    second.stop(stop_second, second_ended).await;
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// Removes the database whatever the outcome.
+fn on_a_database(body: impl AsyncFnOnce(&Database)) {
     actix_web::rt::System::new().block_on(async {
         let database = Database::create(true).await;
-        let (first, stop_first, first_ended) = TestApp::start(&database, setup()).await;
-        let (second, stop_second, second_ended) = TestApp::start(&database, setup()).await;
-        let outcome = AssertUnwindSafe(body(&first, &second)).catch_unwind().await;
-        for (app, stop, ended) in [(first, stop_first, first_ended), (second, stop_second, second_ended)] {
-            app.pool.close().await;
-            let _ = stop.send(());
-            ended.await.unwrap().unwrap();
-        }
+        let outcome = AssertUnwindSafe(body(&database)).catch_unwind().await;
         database.drop().await;
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
-        }
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
 }
 
@@ -163,6 +179,12 @@ impl TestApp {
             stop,
             ended,
         )
+    }
+
+    async fn stop(self, stop: oneshot::Sender<()>, ended: Ended) {
+        self.pool.close().await;
+        let _ = stop.send(());
+        ended.await.unwrap().unwrap();
     }
 
     /// Moves the service's clock; what is stored takes the database's time and does not notice.

@@ -10,7 +10,7 @@ pub mod raw;
 pub mod sample;
 pub mod tokens;
 
-pub use app::{Setup, TestApp, test, test_two, test_two_with, test_with};
+pub use app::{Setup, TestApp, test, test_after, test_two, test_two_with, test_with};
 pub use client::{Answer, Client};
 pub use engine::Engine;
 pub use raw::Raw;

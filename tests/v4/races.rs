@@ -134,7 +134,7 @@ fn installs_and_uninstalls_get_along() {
 async fn shared(app: &TestApp, code: &str) {
     let stranger = app.caller(Claims::admin(2, 9).scopes(&["publish"]));
     let id = app.publish_as(&stranger, &Sample::plain(code), "private").await;
-    sqlx::query("INSERT INTO installs (account_id, widget_id, settings, installed_by_user_id) VALUES (1, $1, '{}', 7)")
+    sqlx::query("INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) VALUES (1, $1, '{}', 0, 7)")
         .bind(id)
         .execute(&app.pool)
         .await

@@ -14,6 +14,7 @@ use super::{DatabaseArgs, SettingsArgs, with_database};
 use crate::config::{Config, Database};
 use crate::data_dir::DataDir;
 use crate::database::Pool;
+use crate::resealing;
 use crate::sealing::{Sealing, Source};
 use crate::sources::{Clock, Secrets};
 use crate::telemetry;
@@ -98,7 +99,9 @@ impl Ground<'_> {
     /// Holds the ring against the database, as the service does when it starts.
     async fn sealing(&self) -> anyhow::Result<Sealing> {
         let secrets = Secrets::random();
-        let ring = self.source.load_or_create(&secrets)?;
-        Ok(Sealing::start(self.pool.clone(), self.source.clone(), ring, secrets, Clock::system()).await?)
+        let ring = self.source.load()?;
+        let sealing = Sealing::start(self.pool.clone(), self.source.clone(), ring, secrets, Clock::system()).await?;
+        resealing::begin(self.pool, &sealing).await?;
+        Ok(sealing)
     }
 }

@@ -16,6 +16,7 @@ use crate::auth::{self, MOST_LIFETIME, SigningKey};
 use crate::cli::{say, with_database};
 use crate::config::{self, Config};
 use crate::data_dir::DataDir;
+use crate::database;
 use crate::sources::Clock;
 
 /// Makes a new key that signs tokens; those of the one before stay valid for a while
@@ -41,6 +42,8 @@ fn keep(text: &str) -> Result<Duration, String> {
 impl RotateSigning {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.place.config_with(&[("signing_key", &self.signing_key)])?;
+        // So that nothing is changed that cannot be told in the audit log.
+        database::is_there(&config)?;
         let prepared = auth::prepare(&path_of(&config)?, self.keep.unwrap_or(MOST_LIFETIME), &Clock::system())?;
         // First: an entry of a change that broke off tells too much, but no change is without one.
         let change = Change::KeyRotated { ring: "signing", key: &prepared.rotation.new };

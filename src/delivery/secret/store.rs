@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::auth::AccountId;
 use crate::database::{Connection, Failure, Pool};
+use crate::sealing::Sealed;
 
 /// The secrets of an account as they stand in the database.
 pub struct StoredSecrets {
@@ -18,6 +19,15 @@ pub struct StoredSecrets {
     pub previous: Option<Vec<u8>>,
     /// Whether they are sealed; those of rows that are older than sealing are not yet.
     pub is_sealed: bool,
+}
+
+impl StoredSecrets {
+    /// The data keys that have sealed them, by account and number.
+    #[must_use]
+    pub fn keys(&self) -> Vec<(AccountId, i32)> {
+        let both = std::iter::once(&self.secret).chain(&self.previous).filter(|_| self.is_sealed);
+        both.filter_map(|bytes| Sealed::parse(bytes.clone())?.key()).collect()
+    }
 }
 
 impl fmt::Debug for StoredSecrets {
@@ -78,7 +88,7 @@ pub async fn lock(connection: &mut Connection, account: AccountId) -> Result<Opt
 }
 
 /// Puts a new secret in the place of the account's present one, which stays in force for `keep` as the one before, as it is to be stored
-/// now.
+/// now; `None` when it is lost.
 ///
 /// # Errors
 ///
@@ -87,13 +97,13 @@ pub async fn replace(
     connection: &mut Connection,
     account: AccountId,
     secret: &[u8],
-    previous: &[u8],
+    previous: Option<&[u8]>,
     keep: Duration,
 ) -> Result<Validity, Failure> {
     let row = sqlx::query(
         "UPDATE webhook_secrets SET secret = $2, is_sealed = true, created_at = now(), \
-           previous = CASE WHEN $4 > 0 THEN $3 END, \
-           previous_until = CASE WHEN $4 > 0 THEN now() + make_interval(secs => $4) END \
+           previous = CASE WHEN $4 > 0 THEN $3::bytea END, \
+           previous_until = CASE WHEN $4 > 0 AND $3::bytea IS NOT NULL THEN now() + make_interval(secs => $4) END \
          WHERE account_id = $1 RETURNING created_at, previous_until",
     )
     .bind(account.get())
