@@ -27,7 +27,10 @@ const ARROWS: [(&str, &[&str]); 38] = [
     ("blobs", &["archive", "database", "digest"]),
     ("catalogue", &["archive", "audit", "auth", "background", "blobs", "database", "digest", "http"]),
     ("files", &["archive", "auth", "blobs", "catalogue", "database", "digest", "http"]),
-    ("installs", &["archive", "audit", "auth", "background", "catalogue", "config", "database", "http", "sealing"]),
+    (
+        "installs",
+        &["archive", "audit", "auth", "background", "catalogue", "config", "database", "http", "metrics", "sealing"],
+    ),
     ("integrations", &["audit", "auth", "catalogue", "database", "http", "sealing", "sources"]),
     ("ratings", &["archive", "auth", "catalogue", "database", "http"]),
     ("delivery", &["audit", "auth", "background", "database", "http", "metrics", "outgoing", "sealing", "sources"]),

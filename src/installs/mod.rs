@@ -10,7 +10,6 @@ pub mod reseal;
 pub mod sealed;
 pub mod settings;
 pub mod store;
-mod together;
 
 pub use placements::{Placed, Placements};
 pub use remembered::{Change, Remembered};

@@ -5,7 +5,6 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
-use super::placements::{Placed, Placements};
 use super::sealed::Stored;
 use crate::archive::WidgetCode;
 use crate::audit::store::{append, bind, by};
@@ -32,74 +31,6 @@ pub struct Sighting {
     pub widget: Widget,
     /// The account's install of it.
     pub install: Option<Install>,
-}
-
-/// Every install of an account. An account has few widgets beside those that there are; they come as one row.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn placements(pool: &Pool, account: AccountId) -> Result<Placements, Failure> {
-    let row = sqlx::query(
-        "SELECT array_agg(widget_id) AS widgets, array_agg(pipeline_id) AS pipelines FROM installs WHERE account_id = $1",
-    )
-    .bind(account.get())
-    .fetch_one(&mut *pool.begin_for(account).await?)
-    .await?;
-    read_placements(&row)
-}
-
-fn read_placements(row: &PgRow) -> Result<Placements, Failure> {
-    let widgets: Option<Vec<i64>> = row.try_get("widgets")?;
-    let pipelines: Option<Vec<Option<i64>>> = row.try_get("pipelines")?;
-    let both = widgets.unwrap_or_default().into_iter().zip(pipelines.unwrap_or_default());
-    Ok(Placements::of(both.map(|(widget, pipeline_id)| (WidgetId(widget), Placed { pipeline_id })).collect()))
-}
-
-/// An account's install of one widget.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn placement(pool: &Pool, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
-    let pipeline = sqlx::query_scalar("SELECT pipeline_id FROM installs WHERE account_id = $1 AND widget_id = $2")
-        .bind(account.get())
-        .bind(widget.0)
-        .fetch_optional(&mut *pool.begin_for(account).await?)
-        .await?;
-    Ok(pipeline.map(|pipeline_id| Placed { pipeline_id }))
-}
-
-/// [`placements`] of several accounts, in their order.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn placements_together(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Placements>, Failure> {
-    let accounts: Vec<i64> = accounts.iter().map(|account| account.get()).collect();
-    // The function sets each account before it reads.
-    let rows = sqlx::query("SELECT widgets, pipelines FROM installs_of($1)").bind(accounts);
-    rows.fetch_all(&mut *pool.catalogue().await?).await?.iter().map(read_placements).collect()
-}
-
-/// [`placement`] of several accounts, in their order.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn placement_together(
-    pool: &Pool,
-    questions: &[(AccountId, WidgetId)],
-) -> Result<Vec<Option<Placed>>, Failure> {
-    let (accounts, widgets): (Vec<i64>, Vec<i64>) =
-        questions.iter().map(|(account, widget)| (account.get(), widget.0)).unzip();
-    // The function sets each account before it reads.
-    let rows = sqlx::query("SELECT is_installed, pipeline FROM installs_at($1, $2)").bind(accounts).bind(widgets);
-    let placed = |row: &PgRow| {
-        let pipeline_id = row.try_get("pipeline")?;
-        Ok(row.try_get::<bool, _>("is_installed")?.then_some(Placed { pipeline_id }))
-    };
-    rows.fetch_all(&mut *pool.catalogue().await?).await?.iter().map(placed).collect()
 }
 
 /// A widget by its code, when the caller sees it.

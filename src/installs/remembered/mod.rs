@@ -5,6 +5,9 @@
 //! transaction, because its client went away while it was being committed, nothing is believed until every transaction of that time
 //! has ended.
 
+mod store;
+mod together;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,9 +15,9 @@ use std::time::{Duration, Instant};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use together::Together;
+
 use super::placements::{Placed, Placements};
-use super::store;
-use super::together::Together;
 use crate::auth::AccountId;
 use crate::background::Stop;
 use crate::catalogue::WidgetId;
