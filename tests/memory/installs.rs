@@ -214,3 +214,39 @@ fn the_lead_source_is_known_too() {
         }
     });
 }
+
+/// Many requests at once for several accounts, which are put to the database together.
+#[test]
+fn reads_that_wait_together_each_get_their_own() {
+    test_with(Setup::default(), async |app| {
+        for code in ["a", "b"] {
+            app.publish(&Sample::plain(code)).await;
+        }
+        // Of four accounts one has both, two have one each, one has none.
+        for (account, code) in [(1, "a"), (1, "b"), (2, "a"), (3, "b")] {
+            let admin = app.caller(Claims::admin(account, 7));
+            assert_eq!(admin.post(&format!("/api/v4/widgets/{code}"), "{}").await.status, 200);
+        }
+        let has =
+            |account: usize, code: &str| [["a", "b"].as_slice(), &["a"], &["b"], &[]][account - 1].contains(&code);
+        let read = async |number: usize| {
+            let (account, code) = (number % 4 + 1, ["a", "b"][number / 4 % 2]);
+            let client = app.caller(Claims::user(i64::try_from(account).unwrap(), 8));
+            let one = client.get(&format!("/api/v4/widgets/{code}")).await.json();
+            assert_eq!(one["is_active_in_account"], has(account, code), "{account} {code}");
+            let listed = active(&client).await;
+            assert!(["a", "b"].iter().all(|code| listed.contains(*code) == has(account, code)), "{account} {listed:?}");
+        };
+        join_all((0..64).map(read)).await;
+        // What reads them sets each account for itself, and leaves none behind.
+        let mut transaction = app.service.begin_catalogue().await.unwrap();
+        let query = "SELECT coalesce(cardinality(widgets), 0) FROM installs_of('{1, 2, 4}')";
+        let counts: Vec<i32> = sqlx::query_scalar(query).fetch_all(&mut *transaction).await.unwrap();
+        assert_eq!(counts, [2, 1, 0]);
+        let query = "SELECT is_installed FROM installs_at('{1, 2, 3}', array_fill((SELECT id FROM widgets WHERE code = 'b'), '{3}'))";
+        let installed: Vec<bool> = sqlx::query_scalar(query).fetch_all(&mut *transaction).await.unwrap();
+        assert_eq!(installed, [true, false, true]);
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM installs").fetch_one(&mut *transaction).await.unwrap();
+        assert_eq!(left, 0);
+    });
+}
