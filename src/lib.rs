@@ -29,7 +29,7 @@
 //! | [`metrics`], [`monitoring`] | what is counted and timed; the numbers to watch, and `/metrics` |
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
-//! | [`data_dir`], [`sources`], [`digest`] | the folder on this machine; time and randomness; SHA-256 |
+//! | [`data_dir`], [`sources`], [`digest`], [`encoding`] | the folder on this machine; time and randomness; SHA-256; packed forms of bytes |
 //! | [`recent`] | what was used recently, up to a number of things |
 //! | [`whole_file`] | writing a file whole or not at all |
 //!
@@ -51,6 +51,7 @@ pub mod data_dir;
 pub mod database;
 pub mod delivery;
 pub mod digest;
+pub mod encoding;
 pub mod files;
 pub mod health;
 pub mod http;

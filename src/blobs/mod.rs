@@ -1,11 +1,11 @@
 //! Bytes by their digest: the content of published files, in pieces, in the database, and packed beside it where that pays.
 
-mod encoding;
 mod pack;
+mod packable;
 pub mod store;
 mod write;
 
-pub use encoding::Encoding;
+pub use crate::encoding::Encoding;
 pub use write::{BlobError, NewBlob, write};
 
 /// Bytes of every piece but the last.

@@ -7,7 +7,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::mpsc::Sender;
 
-use super::encoding::{Encoding, packable};
+use super::Encoding;
+use super::packable::packable;
 use super::{NewBlob, PIECE};
 
 /// Bytes of a file that is too small for its packed forms to pay: an answer's head is as long.

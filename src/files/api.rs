@@ -11,7 +11,6 @@ use futures_util::Stream;
 use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::negotiation::Accepted;
 use super::range::{Wanted, wanted};
 use super::store::{self, ServedFile};
 use crate::archive::{Version, WidgetCode};
@@ -22,6 +21,7 @@ use crate::database::{Failure, Pool};
 use crate::digest::Sha256;
 use crate::http::caller::Visitor;
 use crate::http::conditional;
+use crate::http::negotiation::Accepted;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
 use crate::http::shared::Shared;

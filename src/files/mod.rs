@@ -1,6 +1,5 @@
 //! The files of published versions, as a front-end loads them: immutable, by version.
 
 pub mod api;
-mod negotiation;
 mod range;
 pub mod store;

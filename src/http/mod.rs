@@ -10,6 +10,7 @@ pub mod hal;
 mod held;
 pub mod json;
 pub mod members;
+pub mod negotiation;
 pub mod origin;
 pub mod page;
 pub mod problem;

@@ -1,28 +1,31 @@
 //! Where an account's widgets are installed: what a list shows of installs, without their settings.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::catalogue::WidgetId;
 
 /// What v4 shows of an install besides its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Placed {
     /// The pipeline in which the widget is a lead source.
     pub pipeline_id: Option<i64>,
 }
 
 /// Every install of one account.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Placements {
     installs: Vec<(WidgetId, Placed)>,
-    /// Given to those that are remembered.
-    number: Option<u64>,
+    content: u128,
     chosen: Mutex<Option<Chosen>>,
 }
 
-/// The number of the next that are remembered.
-static NEXT: AtomicU64 = AtomicU64::new(0);
+/// Two keys that nobody knows make 128 bits, of which no two contents share all.
+static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+
+fn content_of(installs: &[(WidgetId, Placed)]) -> u128 {
+    KEYS.iter().fold(0, |content, key| content << 64 | u128::from(key.hash_one(installs)))
+}
 
 /// Some of the installed widgets, and the number under which they are known.
 type Chosen = (u64, Arc<[WidgetId]>);
@@ -32,19 +35,14 @@ impl Placements {
     #[must_use]
     pub fn of(mut installs: Vec<(WidgetId, Placed)>) -> Self {
         installs.sort_unstable_by_key(|(widget, _)| *widget);
-        Self { installs, number: None, chosen: Mutex::default() }
+        let content = content_of(&installs);
+        Self { installs, content, chosen: Mutex::default() }
     }
 
-    /// Gives them a number that no others have, for what is kept of them.
+    /// Tells them from any others: the same content has the same number for as long as the process lives.
     #[must_use]
-    pub(super) fn numbered(self) -> Self {
-        Self { number: Some(NEXT.fetch_add(1, Ordering::Relaxed)), ..self }
-    }
-
-    /// Their number, when they are remembered.
-    #[must_use]
-    pub fn number(&self) -> Option<u64> {
-        self.number
+    pub fn content(&self) -> u128 {
+        self.content
     }
 
     /// The install of a widget.

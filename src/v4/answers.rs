@@ -1,8 +1,8 @@
 //! Answers that were given before, for who asks the same again. An answer depends on the catalogue, on what the account has installed, on
-//! who asks, and on how; each content of the former two has a number of its own, so an answer is right for as long as it is asked for by
-//! the same numbers, and nobody has to take it away.
+//! who asks, and on how. All of that is what it is asked for by, so an answer is never wrong, and nobody has to take it away.
 
 use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::Bytes;
 use quick_cache::sync::Cache;
@@ -11,7 +11,9 @@ use quick_cache::{Equivalent, Weighter};
 use super::model::View;
 use crate::auth::Caller;
 use crate::catalogue::WidgetId;
+use crate::encoding::Encoding;
 use crate::http::conditional::Tag;
+use crate::installs::Placed;
 
 /// Bytes that answers have at most, all together.
 const MOST: u64 = 64 * 1024 * 1024;
@@ -21,16 +23,18 @@ const EACH: u64 = 400;
 const EXPECTED: usize = 4_096;
 /// A larger answer is made anew each time: making it costs little beside sending it.
 const LARGEST: usize = 256 * 1024;
+/// A smaller one is sent in one packet however it is packed.
+const WORTH_PACKING: usize = 1_400;
 /// Longer lists of languages are seldom asked for twice.
 const LANGUAGES: usize = 64;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Question {
-    /// A widget.
-    One(WidgetId),
-    /// A page, and how many widgets a page has.
-    Page(u64, u64),
+    /// A widget, and the account's install of it.
+    One(WidgetId, Option<Placed>),
+    /// A page, how many widgets a page has, and what the account has installed.
+    Page(u64, u64, u128),
 }
 
 /// Everything that an answer depends on.
@@ -38,8 +42,6 @@ pub enum Question {
 pub struct Asked<'a> {
     /// The number of the catalogue's content.
     pub catalogue: u64,
-    /// The number of the account's installs.
-    pub installs: u64,
     /// Who asks.
     pub account: i64,
     /// Who asks: what a user owns is seen by nobody else.
@@ -54,22 +56,22 @@ pub struct Asked<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
-    numbers: (u64, u64, i64, i64, Question),
+    numbers: (u64, i64, i64, Question),
     languages: Box<str>,
     origin: Box<str>,
 }
 
 impl Asked<'_> {
-    fn numbers(&self) -> (u64, u64, i64, i64, Question) {
-        (self.catalogue, self.installs, self.account, self.user, self.question)
+    fn numbers(&self) -> (u64, i64, i64, Question) {
+        (self.catalogue, self.account, self.user, self.question)
     }
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { numbers: (catalogue, installs, account, user, question), languages, origin } = self;
-        let (catalogue, installs, account, user, question) = (*catalogue, *installs, *account, *user, *question);
-        Asked { catalogue, installs, account, user, question, languages, origin }.hash(state);
+        let Self { numbers: (catalogue, account, user, question), languages, origin } = self;
+        let (catalogue, account, user, question) = (*catalogue, *account, *user, *question);
+        Asked { catalogue, account, user, question, languages, origin }.hash(state);
     }
 }
 
@@ -86,6 +88,31 @@ pub struct Answer {
     pub tag: Tag,
     /// Its bytes.
     pub body: Bytes,
+    /// Its packed forms, in the order of [`Encoding::ALL`]; `None` until it is asked for again: who asks once is answered sooner without.
+    packed: Option<Arc<[OnceLock<Option<Bytes>>; 2]>>,
+}
+
+impl Answer {
+    /// An answer that nobody has asked for before.
+    #[must_use]
+    pub fn new(tag: Tag, body: Vec<u8>) -> Self {
+        Self { tag, body: body.into(), packed: None }
+    }
+
+    /// A packed form, where that pays: made once, for all who ask again.
+    #[must_use]
+    pub fn packed(&self, form: Encoding) -> Option<Bytes> {
+        if self.body.len() < WORTH_PACKING {
+            return None;
+        }
+        let place = Encoding::ALL.iter().position(|known| *known == form)?;
+        let made = || {
+            let packed =
+                form.pack(&self.body).inspect_err(|error| tracing::error!(%error, "an answer cannot be packed"));
+            packed.ok().filter(|packed| packed.len() < self.body.len()).map(Bytes::from)
+        };
+        self.packed.as_ref()?.get(place)?.get_or_init(made).clone()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -93,7 +120,8 @@ struct Size;
 
 impl Weighter<Key, Answer> for Size {
     fn weight(&self, key: &Key, answer: &Answer) -> u64 {
-        EACH + (key.languages.len() + key.origin.len() + answer.body.len()) as u64
+        // Packed forms have less than half of the bytes, both together.
+        EACH + (key.languages.len() + key.origin.len() + answer.body.len() * 3 / 2) as u64
     }
 }
 
@@ -108,17 +136,12 @@ impl Default for Answers {
 }
 
 impl<'a> Asked<'a> {
-    /// A question under these numbers; `None` when the installs are known under none, or when nobody asks like this twice.
+    /// A question about a content of the catalogue; `None` when nobody asks like this twice.
     #[must_use]
-    pub fn new(
-        (catalogue, installs): (u64, Option<u64>),
-        caller: &Caller,
-        question: Question,
-        view: &'a View,
-    ) -> Option<Self> {
+    pub fn new(catalogue: u64, caller: &Caller, question: Question, view: &'a View) -> Option<Self> {
         let (languages, origin) = (view.accepted(), view.origin());
         let (account, user) = (caller.account.get(), caller.user.get());
-        let asked = Self { catalogue, installs: installs?, account, user, question, languages, origin };
+        let asked = Self { catalogue, account, user, question, languages, origin };
         (languages.len() <= LANGUAGES).then_some(asked)
     }
 }
@@ -137,7 +160,8 @@ impl Answers {
         let answer = make()?;
         if answer.body.len() <= LARGEST {
             let (languages, origin) = (asked.languages.into(), asked.origin.into());
-            self.0.insert(Key { numbers: asked.numbers(), languages, origin }, answer.clone());
+            let kept = Answer { packed: Some(Arc::default()), ..answer.clone() };
+            self.0.insert(Key { numbers: asked.numbers(), languages, origin }, kept);
         }
         Ok(answer)
     }
@@ -152,26 +176,27 @@ mod tests {
         let answers = Answers::default();
         let asked = Asked {
             catalogue: 1,
-            installs: 1,
             account: 1,
             user: 1,
-            question: Question::Page(1, 50),
+            question: Question::Page(1, 50, 7),
             languages: "en",
             origin: "http://a",
         };
         let others = [
             Asked { catalogue: 2, ..asked },
-            Asked { installs: 2, ..asked },
             Asked { account: 2, ..asked },
             Asked { user: 2, ..asked },
-            Asked { question: Question::Page(2, 50), ..asked },
-            Asked { question: Question::Page(1, 51), ..asked },
-            Asked { question: Question::One(WidgetId(1)), ..asked },
+            Asked { question: Question::Page(2, 50, 7), ..asked },
+            Asked { question: Question::Page(1, 51, 7), ..asked },
+            Asked { question: Question::Page(1, 50, 8), ..asked },
+            Asked { question: Question::One(WidgetId(1), None), ..asked },
+            Asked { question: Question::One(WidgetId(1), Some(Placed { pipeline_id: None })), ..asked },
+            Asked { question: Question::One(WidgetId(1), Some(Placed { pipeline_id: Some(1) })), ..asked },
             Asked { languages: "ru", ..asked },
             Asked { languages: "", origin: "enhttp://a", ..asked },
             Asked { origin: "http://b", ..asked },
         ];
-        let made = |text: &str| Ok::<_, ()>(Answer { tag: Tag::of(b""), body: Bytes::from(text.to_owned()) });
+        let made = |text: &str| Ok::<_, ()>(Answer::new(Tag::of(b""), text.as_bytes().to_vec()));
         let answer = |asked, text: &str| answers.of(asked, || made(text)).unwrap().body;
         assert_eq!(answer(Some(asked), "first"), "first");
         for (number, other) in others.into_iter().enumerate() {

@@ -66,7 +66,7 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     let installs = call.state::<Remembered>()?.all(caller.account).await?;
     let catalogue = call.state::<Live>()?.read().await?;
     let view = View::of(&call);
-    let asked = Asked::new((catalogue.number(), installs.number()), caller, Question::Page(page, limit), &view);
+    let asked = Asked::new(catalogue.number(), caller, Question::Page(page, limit, installs.content()), &view);
     let answer = call.state::<Answers>()?.of(asked, || {
         let (most, skipped) = (index(limit), index((page - 1) * limit));
         let mut seen = catalogue.page(caller, &installs, skipped, most.saturating_add(1));
@@ -77,9 +77,9 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
         let links = PageLinks::new(&view.list_address(), page, limit, has_next);
         let widgets = shown(seen, &view)?;
         let tag = tag_of(&format!("{page} {limit} {has_next}"), &view, &widgets);
-        body(page, &links, &widgets, &view).map(|body| Answer { tag, body: body.into() })
+        body(page, &links, &widgets, &view).map(|body| Answer::new(tag, body))
     })?;
-    Ok(conditional::answer(&call, &answer.tag, answer.body))
+    Ok(conditional::answer(&call, &answer.tag, answer.body.clone(), |form| answer.packed(form)))
 }
 
 fn index(number: u64) -> usize {

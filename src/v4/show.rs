@@ -40,13 +40,13 @@ pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     }
     // Asked for in any case: how long an answer takes tells nobody whether there is a widget that they do not see.
     let installs = call.state::<Remembered>()?;
-    let (install, number) = installs.one(caller.account, widget.map_or(NO_WIDGET, |widget| widget.id)).await?;
+    let install = installs.one(caller.account, widget.map_or(NO_WIDGET, |widget| widget.id)).await?;
     let widget = widget.filter(|widget| widget.is_public || install.is_some() || widget.is_of(caller));
     let widget = widget.ok_or(Problem::NoWidget)?;
     let view = View::of(&call);
-    let asked = Asked::new((catalogue.number(), number), caller, Question::One(widget.id), &view);
+    let asked = Asked::new(catalogue.number(), caller, Question::One(widget.id, install), &view);
     let answer = call.state::<Answers>()?.of(asked, || made(Seen { widget, install }, &view))?;
-    Ok(conditional::answer(&call, &answer.tag, answer.body))
+    Ok(conditional::answer(&call, &answer.tag, answer.body.clone(), |form| answer.packed(form)))
 }
 
 fn made(seen: Seen<'_>, view: &View) -> Result<Answer, Problem> {
@@ -56,7 +56,7 @@ fn made(seen: Seen<'_>, view: &View) -> Result<Answer, Problem> {
     for widget in &widgets {
         widget.write(&mut body, &origin);
     }
-    Ok(Answer { tag: tag_of("", view, &widgets), body: body.into() })
+    Ok(Answer::new(tag_of("", view, &widgets), body))
 }
 
 /// The widget for its own integration, which sees the account's settings: as the database has it. Nothing between us and the client may

@@ -1,10 +1,12 @@
 //! Tags of answers: the same bytes, the same tag; and who has them is sent nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 
+use flate2::read::GzDecoder;
 use uuid::Uuid;
 
-use crate::support::{Answer, Claims, Client, Sample, test};
+use crate::support::{Answer, Claims, Client, Sample, Setup, test, test_with};
 
 const OWN: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
 const PATHS: [&str; 4] =
@@ -19,7 +21,7 @@ async fn get(client: &Client, path: &str, headers: &[(&str, &str)]) -> Answer {
 async fn note(seen: &mut BTreeMap<String, Vec<u8>>, client: &Client, path: &str, headers: &[(&str, &str)]) -> String {
     let answer = get(client, path, headers).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "private, no-cache"), "{answer:?}");
-    assert_eq!(answer.header("vary"), "Authorization, Accept-Language");
+    assert_eq!(answer.header("vary"), "Accept-Encoding, Authorization, Accept-Language");
     let tag = answer.header("etag").to_owned();
     let known = seen.entry(tag.clone()).or_insert_with(|| answer.body.clone());
     assert_eq!(*known, answer.body, "{tag} names other bytes, too");
@@ -67,7 +69,7 @@ fn every_change_of_the_bytes_changes_the_tag_and_nothing_else_does() {
                 note(&mut seen, &stranger, path, &russian).await;
             }
         }
-        let bodies: std::collections::BTreeSet<_> = seen.values().collect();
+        let bodies: BTreeSet<_> = seen.values().collect();
         assert_eq!(bodies.len(), seen.len(), "the same bytes have one tag");
     });
 }
@@ -118,5 +120,55 @@ fn settings_are_kept_by_nobody() {
         assert_eq!((shown.status, shown.header("cache-control"), shown.header("etag")), (200, "no-store", ""));
         assert!(shown.text().contains("hush"));
         assert_eq!(own.get("/api/v4/widgets").await.header("cache-control"), "private, no-cache");
+    });
+}
+
+fn unpacked(answer: &Answer) -> Vec<u8> {
+    let mut out = Vec::new();
+    match answer.header("content-encoding") {
+        "gzip" => GzDecoder::new(answer.body.as_slice()).read_to_end(&mut out).unwrap(),
+        "br" => brotli::Decompressor::new(answer.body.as_slice(), 4_096).read_to_end(&mut out).unwrap(),
+        other => panic!("packed as {other:?}"),
+    };
+    out
+}
+
+/// Packing is for what is asked for again: making an answer costs less than packing it.
+#[test]
+fn what_is_asked_for_again_is_sent_packed_to_who_accepts_it() {
+    let setup = Setup { only_writer: true, ..Setup::default() };
+    test_with(setup, async |app| {
+        for number in 0..8 {
+            let settings = [("login", "Login", "text", true), ("password", "Password", "pass", true)];
+            app.publish(&Sample::new(&format!("w{number}"), "1.0.0", &settings)).await;
+        }
+        let (client, path) = (app.user(), "/api/v4/widgets");
+        let plain = get(&client, path, &[]).await;
+        assert!(plain.body.len() > 2_000, "{plain:?}");
+        let mut tags = BTreeSet::from([plain.header("etag").to_owned()]);
+        for (accepted, form) in [("gzip", "gzip"), ("gzip, deflate, br, zstd", "br"), ("br;q=0.1, gzip;q=0.9", "gzip")]
+        {
+            let answer = get(&client, path, &[("accept-encoding", accepted)]).await;
+            assert_eq!((answer.status, answer.header("content-encoding")), (200, form), "{answer:?}");
+            assert!(answer.body.len() < plain.body.len() / 3);
+            assert_eq!(unpacked(&answer), plain.body);
+            assert_eq!(answer.header("content-type"), "application/hal+json");
+            tags.insert(answer.header("etag").to_owned());
+        }
+        assert_eq!(tags.len(), 3);
+        for tag in &tags {
+            // Whoever has it in one form has it.
+            let again = get(&client, path, &[("accept-encoding", "br"), ("if-none-match", tag)]).await;
+            assert_eq!((again.status, again.header("etag"), again.body.len()), (304, tag.as_str(), 0));
+        }
+        for accepted in ["identity", "zstd", "br;q=0, gzip;q=0"] {
+            let answer = get(&client, path, &[("accept-encoding", accepted)]).await;
+            assert_eq!((answer.header("content-encoding"), &answer.body), ("", &plain.body), "{accepted}");
+        }
+        // One widget is less than what packing is worth.
+        for _ in 0..2 {
+            let answer = get(&client, "/api/v4/widgets/w1", &[("accept-encoding", "br")]).await;
+            assert_eq!((answer.status, answer.header("content-encoding")), (200, ""), "{answer:?}");
+        }
     });
 }

@@ -112,23 +112,22 @@ impl Remembered {
         if !is_sure || self.mode == InstallMemory::None {
             return Ok(Arc::new(placements));
         }
-        let placements = Arc::new(placements.numbered());
+        let placements = Arc::new(placements);
         self.known.insert(account, Known { placements: placements.clone(), covers, read });
         Ok(placements)
     }
 
-    /// An account's install of one widget, and the number of all of its installs, when they are remembered.
+    /// An account's install of one widget.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn one(&self, account: AccountId, widget: WidgetId) -> Result<(Option<Placed>, Option<u64>), Failure> {
+    pub async fn one(&self, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
         if self.mode == InstallMemory::None {
             self.metrics.installs_were_read();
-            return Ok((Box::pin(self.ask_for_one(account, widget)).await?, None));
+            return Box::pin(self.ask_for_one(account, widget)).await;
         }
-        let all = self.all(account).await?;
-        Ok((all.of_widget(widget), all.number()))
+        Ok(self.all(account).await?.of_widget(widget))
     }
 
     async fn ask_for_all(&self, account: AccountId) -> Result<Placements, Failure> {
@@ -253,7 +252,7 @@ impl Change<'_> {
         let ended = remembered.writes.of(account).ended();
         // Only this one has ended since: then it is known what the account has.
         if ended == (Ended { all: covers.all + 1, ..covers }) {
-            let placements = Arc::new(placements.with(widget, placed).numbered());
+            let placements = Arc::new(placements.with(widget, placed));
             remembered.known.insert(account, Known { placements, covers: ended, read });
         }
         Ok(())

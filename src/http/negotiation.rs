@@ -1,20 +1,20 @@
-//! In which form a file is sent (RFC 9110, 12.5.3).
+//! In which form bytes are sent (RFC 9110, 12.5.3).
 
 use std::cmp::Reverse;
 
-use crate::blobs::Encoding;
-use crate::http::weighted::weighted;
+use super::weighted::weighted;
+use crate::encoding::Encoding;
 
 /// Elements of a list that are looked at.
 const MOST: usize = 32;
 
 /// What a client accepts.
 #[derive(Debug)]
-pub(super) struct Accepted<'a>(Vec<(&'a str, u16)>);
+pub struct Accepted<'a>(Vec<(&'a str, u16)>);
 
 impl<'a> Accepted<'a> {
     /// Reads `Accept-Encoding`. Who sends none gets the bytes themselves, which every client understands.
-    pub(super) fn read(header: Option<&'a str>) -> Self {
+    pub fn read(header: Option<&'a str>) -> Self {
         Self(weighted(header.unwrap_or_default()).take(MOST).collect())
     }
 
@@ -22,7 +22,7 @@ impl<'a> Accepted<'a> {
     /// that comes first.
     ///
     /// Where nothing is accepted that there is, the bytes themselves are sent all the same: the alternative is a refusal.
-    pub(super) fn choose(&self, forms: impl Iterator<Item = Encoding>) -> Option<Encoding> {
+    pub fn choose(&self, forms: impl Iterator<Item = Encoding>) -> Option<Encoding> {
         let weight = |form| self.weight(names(form)).or(self.any()).unwrap_or(0);
         let weights = forms.map(|form| (form, weight(form))).filter(|(_, weight)| *weight > 0);
         let (form, weight) = weights.min_by_key(|(_, weight)| Reverse(*weight))?;
@@ -31,7 +31,7 @@ impl<'a> Accepted<'a> {
     }
 
     /// Whether the bytes themselves may be sent.
-    pub(super) fn identity(&self) -> bool {
+    pub fn identity(&self) -> bool {
         self.weight(&["identity"]).or(self.any()) != Some(0)
     }
 

@@ -1,35 +1,4 @@
-//! The forms in which a blob's bytes are kept besides their own.
-
-use std::fmt;
-
-/// A coding of contents that clients ask for (RFC 9110, 8.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// Brotli (RFC 7932).
-    Brotli,
-    /// Gzip (RFC 1952).
-    Gzip,
-}
-
-impl Encoding {
-    /// All, the one that packs best first.
-    pub const ALL: [Self; 2] = [Self::Brotli, Self::Gzip];
-
-    /// As `Content-Encoding` has it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Brotli => "br",
-            Self::Gzip => "gzip",
-        }
-    }
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+//! Which files are worth packing.
 
 /// Types that are neither text nor compressed already.
 const PACKABLE: &[&str] = &[
