@@ -22,8 +22,9 @@ use super::tokens;
 /// Connections that the embedded PostgreSQL takes for the service, which uses as many as it has requests at once: pgbench and peers, which keep
 /// theirs open, need some too.
 const CONNECTIONS: &str = "128";
-/// How long a start may take until the service is ready.
+/// How long a service that listens may take until it is ready, and how often it is asked.
 const PATIENCE: Duration = Duration::from_mins(2);
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// What every service of a run has in common.
 #[derive(Debug, Clone)]
@@ -85,9 +86,11 @@ impl Setup {
         let line = lines.next().context("the service does not start")??;
         let address = line.strip_prefix("listening on http://").context("the service says something else")?.parse()?;
         let is_ready = Request::new("GET", "/registry/v1/health/ready", &[], "", 200);
-        // On a machine with too much to do it can be a moment behind its database.
+        // One that has read a large catalogue first has to look what came meanwhile.
+        let listens = Instant::now();
         while let Err(error) = client::ask(address, &is_ready).await {
-            ensure!(begun.elapsed() < PATIENCE, "the service does not get ready: {error}");
+            ensure!(listens.elapsed() < PATIENCE, "the service does not get ready: {error}");
+            tokio::time::sleep(BETWEEN).await;
         }
         let started_in = begun.elapsed();
         let database = match database {
