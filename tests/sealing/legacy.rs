@@ -4,9 +4,12 @@ use widget_registry::background::Background;
 use widget_registry::resealing;
 
 use super::{admin, everything, hex, install, integration, publish, read, secrets, settings, signing, webhook_secrets};
-use crate::support::{TestApp, test, test_two};
+use crate::support::{TestApp, record, test, test_two};
 
 const ACCOUNTS: i64 = 5;
+
+/// The name of all secrets that are written into rows as they are.
+const OPEN: &str = "row from before sealing";
 
 /// Writes rows as they were written before there was sealing: accounts with installs of two widgets, and each with secrets of an
 /// integration and of webhooks. What is found open in the database afterwards.
@@ -14,7 +17,7 @@ async fn fill(app: &TestApp) -> Vec<String> {
     for code in ["one", "two"] {
         publish(app, code).await;
     }
-    let mut open = vec!["marker".to_owned()];
+    let mut open = vec![OPEN.to_owned()];
     for account in 1..=ACCOUNTS {
         let admin = admin(app, account);
         for code in ["one", "two"] {
@@ -30,11 +33,13 @@ async fn fill(app: &TestApp) -> Vec<String> {
             "UPDATE webhook_secrets SET secret = $2, previous = $3, is_sealed = false WHERE account_id = $1";
         let query = sqlx::query(as_before).bind(account).bind([1_u8; 32].as_slice()).bind([0xfe_u8; 32].as_slice());
         query.execute(&app.pool).await.unwrap();
+        record::note(OPEN, &newest);
+        record::note(OPEN, &old);
         open.extend([hex(newest.as_bytes()), hex(old.as_bytes())]);
     }
     open.extend(["01".repeat(32), "fe".repeat(32)]);
     let as_before = "UPDATE installs SET settings = $1::json, sealed = NULL";
-    sqlx::query(as_before).bind(settings("marker")).execute(&app.pool).await.unwrap();
+    sqlx::query(as_before).bind(settings(OPEN)).execute(&app.pool).await.unwrap();
     let everything = everything(app).await;
     for text in &open {
         assert!(everything.contains(text), "{text}");
@@ -46,7 +51,7 @@ async fn fill(app: &TestApp) -> Vec<String> {
 async fn all_is_right(app: &TestApp) {
     for account in 1..=ACCOUNTS {
         for code in ["one", "two"] {
-            assert_eq!(read(&admin(app, account), code).await, settings("marker"));
+            assert_eq!(read(&admin(app, account), code).await, settings(OPEN));
         }
         let [present, previous] = signing(app, account).await;
         assert!(present.unwrap().starts_with("whsec_AQEB") && previous.unwrap().starts_with("whsec_/v7+"));
@@ -93,6 +98,7 @@ fn an_old_integration_can_be_changed_before_it_is_sealed() {
     test(async |app| {
         let admin = admin(app, 1);
         let (client, newest, _) = integration(&admin).await;
+        record::note(OPEN, &newest);
         let as_before =
             "UPDATE integrations SET secret = $1, old_secret = NULL, old_secret_until = NULL, is_sealed = false";
         sqlx::query(as_before).bind(newest.as_bytes()).execute(&app.pool).await.unwrap();

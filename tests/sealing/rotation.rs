@@ -7,9 +7,10 @@ use futures_util::future::join_all;
 use widget_registry::resealing::{self, Rotated};
 use widget_registry::sealing::rotation::{self, RotationError};
 use widget_registry::sealing::{KeyId, Sealing, Source};
-use widget_registry::sources::{Clock, Secrets};
+use widget_registry::sources::Clock;
 
 use super::{admin, install, integration, publish, read, secrets, settings, shown, signing, webhook_secrets};
+use crate::support::randomness;
 use crate::support::{Setup, TestApp, test, test_with};
 
 fn source(folder: &Path) -> Source {
@@ -22,7 +23,7 @@ async fn rotate(app: &TestApp, source: &Source, reencrypt: bool) -> Result<Rotat
 }
 
 async fn command(app: &TestApp, source: &Source) -> Sealing {
-    let (ring, secrets) = (source.load().unwrap(), Secrets::random());
+    let (ring, secrets) = (source.load().unwrap(), randomness());
     Sealing::start(app.service.clone(), source.clone(), ring, secrets, Clock::system()).await.unwrap()
 }
 
@@ -30,7 +31,7 @@ async fn command(app: &TestApp, source: &Source) -> Sealing {
 fn test_with_folder(body: impl AsyncFnOnce(&TestApp, &Source)) {
     let folder = tempfile::tempdir().unwrap();
     let source = source(folder.path());
-    source.add(&Secrets::random()).unwrap();
+    source.add(&randomness()).unwrap();
     let setup = Setup::default().set("encryption_key_dir", folder.path().display());
     test_with(setup, async |app| body(app, &source).await);
 }
@@ -70,7 +71,7 @@ fn ten_rotations_under_traffic_change_no_value() {
         let rotations = async {
             let mut seen = Vec::new();
             for round in 0..10 {
-                source.add(&Secrets::random()).unwrap();
+                source.add(&randomness()).unwrap();
                 let rotated = rotate(app, source, round % 2 == 0).await.unwrap();
                 assert!(!rotated.rotation.is_resumed && rotated.rewrapped > 0, "{rotated:?}");
                 assert_eq!(wrapping(app).await, [rotated.rotation.key.to_string()]);
@@ -124,7 +125,7 @@ fn a_rotation_that_broke_off_goes_on() {
             assert_eq!(install(&admin(app, account), "one", "old").await.status, 200);
         }
         let before = wrapping(app).await;
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         // It comes to the third account and no further.
         for hold in [
             "SELECT FROM data_keys WHERE account_id = 3 FOR UPDATE",
@@ -143,7 +144,7 @@ fn a_rotation_that_broke_off_goes_on() {
             }
         }
         // A key that is added meanwhile is not the one that it goes on to.
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let rotated = rotate(app, source, false).await.unwrap();
         assert!(rotated.rotation.is_resumed && rotated.rotation.reencrypts, "{rotated:?}");
         assert_eq!(rotated.accounts, 5);
@@ -176,7 +177,7 @@ fn a_key_that_is_needed_is_not_given_up() {
         // There is no other key to turn to.
         let refused = rotate(app, source, false).await.unwrap_err();
         assert!(matches!(refused, RotationError::NoNewKey { .. }), "{refused}");
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let rotation =
             rotation::begin(&app.service, &command(app, source).await, false, async |_, _| Ok(())).await.unwrap();
         let refused = resealing::remove(&app.service, source, &first).await.unwrap_err();
@@ -203,7 +204,7 @@ fn a_value_that_does_not_open_keeps_a_rotation_from_its_end_and_no_other_value_f
         let swap =
             "UPDATE installs i SET settings = o.settings FROM installs o WHERE i.account_id = 1 AND o.account_id = 2";
         sqlx::query(swap).execute(&app.pool).await.unwrap();
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let refused = rotate(app, source, true).await.unwrap_err();
         assert!(matches!(refused, RotationError::Unopened { count: 1 }), "{refused}");
         sqlx::query("DELETE FROM data_keys WHERE id = 1").execute(&app.pool).await.unwrap();

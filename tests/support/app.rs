@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -17,11 +19,12 @@ use widget_registry::config::{Config, Sources};
 use widget_registry::database::{Pool, Writes};
 use widget_registry::installs::counts;
 use widget_registry::sealing::Sealing;
-use widget_registry::sources::{Clock, Identifiers, Secrets};
+use widget_registry::sources::{Clock, Identifiers};
 use widget_registry::v4::snapshot::Live;
 
 use super::client::Client;
 use super::cluster::Database;
+use super::record::{self, randomness};
 use super::sample::Sample;
 use super::tokens::Claims;
 
@@ -41,8 +44,16 @@ impl Setup {
     }
 }
 
-/// The key that services of tests encrypt with when a test gives no other: 32 bytes in base64.
-pub const ENCRYPTION_KEY: &str = "dGhlIGtleS1lbmNyeXB0aW9uIGtleSBvZiB0ZXN0cyE=";
+/// The key that services of tests encrypt with when a test gives no other, the same for a run: 32 bytes in base64.
+pub fn encryption_key() -> String {
+    static KEY: OnceLock<[u8; 32]> = OnceLock::new();
+    let key = KEY.get_or_init(|| {
+        let mut key = [0; 32];
+        randomness().fill(&mut key).unwrap();
+        key
+    });
+    STANDARD.encode(key)
+}
 
 /// A running service.
 pub struct TestApp {
@@ -80,6 +91,7 @@ pub fn test_with(setup: Setup, body: impl AsyncFnOnce(&TestApp)) {
         let database = Database::create(true).await;
         let (app, stop, ended) = TestApp::start(&database, setup).await;
         let outcome = AssertUnwindSafe(body(&app)).catch_unwind().await;
+        record::note_keys(&app.data_dir.path().join("keys"));
         app.pool.close().await;
         let _ = stop.send(());
         ended.await.unwrap().unwrap();
@@ -119,9 +131,10 @@ impl TestApp {
         let offset = ahead.clone();
         let now = Clock::system();
         let clock = Clock::new(move || now.now() + Duration::seconds(offset.load(Ordering::Relaxed)));
-        let app = App::start(config, clock, Identifiers::random(), Secrets::random())
+        let app = App::start(config, clock, Identifiers::random(), randomness())
             .await
             .unwrap_or_else(|error| panic!("{error}"));
+        record::note_keys(&data_dir.path().join("keys"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
         let writes = app.shared.catalogue_writes.clone();
         let catalogue = app.catalogue.clone();
@@ -224,6 +237,7 @@ impl TestApp {
         let mut answer = Vec::new();
         // A server that refuses early may reset the connection after its answer.
         let _ = stream.read_to_end(&mut answer).await;
+        record::see_bytes(&answer);
         answer
     }
 }
@@ -248,7 +262,7 @@ fn config(database: &Database, data_dir: &std::path::Path, setup: Setup) -> Conf
         ("workers", "1".to_owned()),
     ]);
     if !file.contains_key("encryption_key_dir") {
-        flags.insert("encryption_keys", ENCRYPTION_KEY.to_owned());
+        flags.insert("encryption_keys", encryption_key());
     }
     Config::read(Sources { flags, environment: BTreeMap::new(), file }).config.unwrap_or_else(|error| panic!("{error}"))
 }
