@@ -7,7 +7,7 @@ use widget_registry::auth::{Scope, SigningKey};
 use widget_registry::http::caller::Who;
 use widget_registry::routes;
 
-use crate::support::{Answer, Claims, Client, Sample, TestApp, test};
+use crate::support::{Answer, Claims, Client, Sample, TestApp, secret, test};
 
 const OWN: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
 const OTHER: Uuid = Uuid::from_u128(0x2222_2222_2222_4222_8222_2222_2222_2222);
@@ -129,7 +129,8 @@ async fn prepare(app: &TestApp) -> i64 {
     // An earlier case may have taken the only version back.
     let restored = app.admin().post("/registry/v1/widgets/one_widget/versions/1.0.0/restore", "").await;
     assert_eq!(restored.json()["version"], "1.0.0");
-    assert_eq!(app.admin().post("/api/v4/widgets/one_widget", r#"{"secret":"hush"}"#).await.status, 200);
+    let settings = format!(r#"{{"secret":"{}"}}"#, secret("hush"));
+    assert_eq!(app.admin().post("/api/v4/widgets/one_widget", &settings).await.status, 200);
     let record = app.wait_for("one_widget").await;
     prepare_deliveries(app, record).await;
     record
@@ -239,7 +240,7 @@ fn the_own_integration_reads_its_settings() {
     test(async |app| {
         prepare(app).await;
         let shown = app.caller(Claims::user(1, 8).client(OWN)).get("/api/v4/widgets/one_widget").await;
-        assert_eq!(shown.json()["settings"]["secret"], "hush");
+        assert_eq!(shown.json()["settings"]["secret"], secret("hush"));
     });
 }
 

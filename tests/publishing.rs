@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 use widget_registry::digest::Sha256;
 
-use crate::support::{Answer, Claims, Client, Sample, TestApp, test};
+use crate::support::{Answer, Claims, Client, Sample, TestApp, secret, test};
 
 const CLIENT: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
 const PATH: &str = "/registry/v1/widgets";
@@ -385,8 +385,8 @@ fn locations_and_sections_become_flags() {
 fn the_manifests_secret_is_stored_nowhere() {
     test(async |app| {
         let mut sample = Sample::telephony();
-        sample.manifest["widget"]["secret_key"] = json!("ThisIsTheSecretKey");
-        sample.manifest["secret_key"] = json!("ThisIsTheSecretKeyToo");
+        sample.manifest["widget"]["secret_key"] = json!(secret("ThisIsTheSecretKey"));
+        sample.manifest["secret_key"] = json!(secret("ThisIsTheSecretKeyToo"));
         let answer = publish(&publisher(app), "code=amo_asterisk", sample.zip()).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         assert!(

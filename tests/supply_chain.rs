@@ -60,6 +60,8 @@ fn everything_is_built_as_it_is_locked() {
         ".ci/run",
         ".ci/fuzz",
         ".ci/generate",
+        "tests/canary/suite",
+        "tests/canary/sabotage/run",
         "tests/clients/run",
         "tests/durability/run",
         "Dockerfile",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Claims, Sample, TestApp, test};
+use crate::support::{Claims, Sample, TestApp, secret, test};
 
 const WIDGET: &str = "/registry/v1/widgets/evolving";
 
@@ -179,7 +179,7 @@ fn versions_are_listed_and_shown() {
 fn a_secret_key_of_the_manifest_is_nowhere() {
     test(async |app| {
         let mut sample = sample("1.0.0");
-        sample.manifest["widget"]["secret_key"] = json!("s3cr3t-of-the-manifest");
+        sample.manifest["widget"]["secret_key"] = json!(secret("s3cr3t-of-the-manifest"));
         app.publish(&sample).await;
         let detail = app.user().get(&format!("{WIDGET}/versions/1.0.0")).await;
         assert!(!detail.text().contains("s3cr3t"), "{detail:?}");

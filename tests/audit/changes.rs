@@ -68,7 +68,9 @@ fn cases() -> Vec<Case> {
         let path = path.replace("{delivery_id}", "2000") + query;
         cases.push(Case { method, route, path, body: body.to_vec(), action, subject, acted_as, details });
     };
-    let settings = |secret: &str| format!(r#"{{"secret":"{MARK}{secret}","note":"{MARK}"}}"#).into_bytes();
+    let settings = |more: &str| {
+        format!(r#"{{"secret":"{MARK}{more}{}","note":"{MARK}"}}"#, crate::support::secret("audit")).into_bytes()
+    };
 
     let publish = ("POST", "/registry/v1/widgets");
     let query = format!("?code=w&visibility=public&client_uuid={own}");

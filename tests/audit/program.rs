@@ -9,11 +9,12 @@ use widget_registry::data_dir::DataDir;
 use widget_registry::database::embedded;
 
 use crate::program::server::{Server, block_on, folder, program};
+use crate::support::record::Run as _;
 use crate::support::{Claims, Sample};
 
 /// Status, standard output and standard error of a command.
 fn run(data_dir: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let output = program().arg("audit").args(arguments).arg("--data-dir").arg(data_dir).output().unwrap();
+    let output = program().arg("audit").args(arguments).arg("--data-dir").arg(data_dir).run();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
 }

@@ -1,6 +1,6 @@
 //! A row of the tables, the service that it is sent to, and what is checked of its answer.
 
-use crate::support::{Answer, Claims, Raw, Sample, Setup, TestApp, test_with};
+use crate::support::{Answer, Claims, Raw, Sample, Setup, TestApp, secret, test_with};
 
 /// A service with widgets, an install and a waiting bot, so that every bad request has something that it could spoil.
 pub struct World<'a> {
@@ -35,7 +35,7 @@ pub const SETTINGS: [(&str, &str); 5] = [
     ("text", r#""a text""#),
     ("pass", r#""a secret""#),
     ("users", r#"{"7":"101"}"#),
-    ("lp", r#"{"7":{"login":"a","password":"b"}}"#),
+    ("lp", r#"{"7":{"login":"a","password":"a password"}}"#),
     ("custom", r#"{"a":1}"#),
 ];
 
@@ -43,6 +43,8 @@ pub const SETTINGS: [(&str, &str); 5] = [
 pub fn settings_with(key: &str, value: &str) -> String {
     let member = |(name, lawful): (&str, &str)| {
         let value = if name == key { value } else { lawful };
+        let value =
+            ["a secret", "a password"].iter().fold(value.to_owned(), |value, word| value.replace(word, &secret(word)));
         (!value.is_empty()).then(|| format!("\"{name}\":{value}"))
     };
     let members: Vec<String> = SETTINGS.into_iter().filter_map(member).collect();

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::walk::Walk;
 use super::world::Shows;
-use crate::support::Answer;
+use crate::support::{Answer, Sample};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -16,6 +16,7 @@ pub async fn provoke(walk: &Walk<'_>) {
     tokens(walk).await;
     oauth(walk).await;
     elsewhere(walk).await;
+    forms(walk).await;
 }
 
 async fn refused(walk: &Walk<'_>, path: &str, kind: &str, body: impl Into<Vec<u8>>) {
@@ -136,4 +137,39 @@ async fn elsewhere(walk: &Walk<'_>) {
         refused(walk, path, JSON, format!(r#"{{"name":["{}"],"keep_old_seconds":"{}","max":"x"}}"#, word(), word()))
             .await;
     }
+}
+
+/// Forms with parts. One is taken: its archive's manifest has a secret key, which is blanked. The name of an unknown field and what stands for
+/// `visibility` are quoted to who sent them, and are no places for a secret, so there is none.
+async fn forms(walk: &Walk<'_>) {
+    let word = || walk.world.secrets.word("secret in a form");
+    let part = |head: &str, content: &[u8]| {
+        let head = format!("--border\r\nContent-Disposition: form-data; {head}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    let kind = "multipart/form-data; boundary=border";
+    let mut sample = Sample::plain(&format!("{}_form", walk.code));
+    sample.manifest["widget"]["secret_key"] = word().into();
+    let archive = part(r#"name="archive"; filename="widget.zip""#, &sample.zip());
+    let code = part(r#"name="code""#, sample.code.as_bytes());
+    let end = b"--border--\r\n".to_vec();
+    let path = "/registry/v1/widgets";
+    let taken = walk.person.post_bytes(path, kind, [code.clone(), archive.clone(), end.clone()].concat()).await;
+    assert!(matches!(taken.status, 200 | 201), "{taken:?}");
+    walk.world.see(None, &taken, Shows::Nothing);
+    let none = format!(r#"name="archive"; filename="{}.zip""#, word());
+    for body in [
+        [part(r#"name="password""#, word().as_bytes()), code.clone(), archive.clone(), end.clone()].concat(),
+        [part(r#"name="code""#, format!("?{}", word()).as_bytes()), archive.clone(), end.clone()].concat(),
+        [part(r#"name="client_uuid""#, format!("no-{}", word()).as_bytes()), code.clone(), archive.clone()].concat(),
+        [code.clone(), part(&none, word().as_bytes()), end.clone()].concat(),
+        [part(r#"name="password""#, word().as_bytes()), code.clone()].concat(),
+        [b"--border\r\nX-Token: ".as_slice(), word().as_bytes(), b"\r\n\r\n1\r\n", &end].concat(),
+        word().into_bytes(),
+    ] {
+        refused(walk, path, kind, body).await;
+    }
+    let settings = [part(r#"name="password""#, word().as_bytes()), end].concat();
+    refused(walk, &walk.widget(), kind, settings).await;
+    refused(walk, path, &format!("multipart/form-data; boundary={}", word()), archive).await;
 }

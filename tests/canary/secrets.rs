@@ -110,7 +110,8 @@ impl Secrets {
     }
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+/// Bytes of an even number of hexadecimal digits.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     (0..text.len()).step_by(2).map(digits).collect()
 }

@@ -9,6 +9,7 @@ use super::errors;
 use super::world::{Place, Shows, World};
 use crate::program::server::Server;
 use crate::support::{Answer, Claims, Client, Engine, Sample};
+use crate::tokens::signers::base64;
 
 /// The answer to a request that went well, given to the search but for its body when that shows a secret.
 pub async fn ask(world: &World, client: &Client, method: &str, path: &str, body: &str, shows: Shows) -> Answer {
@@ -212,6 +213,21 @@ impl<'a> Walk<'a> {
         self.get("/registry/v1/integrations").await;
     }
 
+    /// Tokens of somebody else, whose keys are fetched: one that is taken, one of a key that nobody has.
+    pub async fn issuer(&self) {
+        let token = self.world.issuer.token(self.world.account);
+        self.world.secrets.token("token of another issuer", &token);
+        let theirs = self.server.with_token(&token);
+        ask(self.world, &theirs, "GET", "/api/v4/widgets", "", Shows::Nothing).await;
+        let (_, rest) = token.split_once('.').unwrap();
+        let header = base64(br#"{"typ":"JWT","alg":"EdDSA","kid":"nobodys"}"#);
+        let forged = self.server.with_token(&format!("{header}.{rest}"));
+        let refused = forged.get("/api/v4/widgets").await;
+        refused.problem(401);
+        self.world.see(None, &refused, Shows::Nothing);
+        self.world.hear();
+    }
+
     /// What tells of everything that was done.
     pub async fn look(&self) {
         for path in [
@@ -229,8 +245,9 @@ impl<'a> Walk<'a> {
 }
 
 /// Everything, once.
-pub async fn whole(world: &World, server: &Server, round: usize) {
+pub async fn whole<'a>(world: &'a World, server: &'a Server, round: usize) -> Walk<'a> {
     let mut walk = Walk::begin(world, server, round).await;
+    walk.issuer().await;
     walk.install().await;
     walk.continuations().await;
     walk.tokens().await;
@@ -239,4 +256,5 @@ pub async fn whole(world: &World, server: &Server, round: usize) {
     errors::provoke(&walk).await;
     walk.look().await;
     assert!(walk.taken.borrow().is_empty(), "{:#?}", walk.taken.borrow());
+    walk
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use widget_registry::data_dir::DataDir;
 use widget_registry::database::embedded::{Cluster, Durability, Options, connect_options, find_binaries};
 
+use super::issuer::Issuer;
 use super::secrets::Secrets;
 use crate::program::server::{Server, folder, program_of};
 use crate::support::{Answer, Claims, Client};
@@ -39,6 +40,8 @@ pub enum Place {
     Errors,
     /// Other answers, but for the bodies of those that are there to show a secret.
     Answers,
+    /// What somebody else whose keys are fetched is asked.
+    Outgoing,
     /// What the database logs when it logs every statement with its values.
     DatabaseLog,
     /// The write-ahead log of the whole run.
@@ -63,6 +66,7 @@ pub struct World {
     home: TempDir,
     pub data_dir: PathBuf,
     pub secrets: Secrets,
+    pub issuer: Issuer,
     /// A word that is not secret and stands in everything.
     pub open: String,
     /// The beginning of that word: the data directory's name, and a setting's.
@@ -78,14 +82,17 @@ impl World {
         // A short name: the path of the database's socket has a limit.
         let name: String = open.chars().take(16).collect();
         let data_dir = home.path().join(&name);
+        let secrets = Secrets::default();
+        let issuer = Issuer::start(&secrets, home.path(), &name);
         let number = i64::from(Uuid::new_v4().as_fields().0);
         let world = Self {
             home,
             data_dir,
-            secrets: Secrets::default(),
+            secrets,
+            issuer,
             open,
             name,
-            account: 70_000_000_000 + number,
+            account: 7_000_000_000_000_000 + number,
             places: RefCell::default(),
         };
         world.make_database_talk().await;
@@ -124,6 +131,8 @@ impl World {
     pub fn start(&self, format: &str) -> Server {
         let mut command = program();
         command.env("WIDGET_REGISTRY_OUTGOING_LOOPBACK", "true");
+        command.env("WIDGET_REGISTRY_VERIFICATION_KEYS", format!("jwks={}", self.issuer.url));
+        command.env("SSL_CERT_FILE", &self.issuer.certificate);
         let server = Server::run(command, &self.data_dir, &["--log", "trace", "--log-format", format]);
         self.see_arguments();
         server
@@ -157,6 +166,11 @@ impl World {
         let token = claims.sign(&key, widget_registry::sources::Clock::system().now());
         self.secrets.token("access token", &token);
         server.with_token(&token)
+    }
+
+    /// Takes what the other issuer was asked to what leaves the service.
+    pub fn hear(&self) {
+        self.add(Place::Outgoing, &self.issuer.heard());
     }
 
     /// Takes an answer to what leaves the service.
@@ -231,7 +245,9 @@ impl World {
     pub fn places(self) -> BTreeMap<Place, Vec<u8>> {
         let mut wal = Vec::new();
         for path in files(self.home.path()) {
-            let within = path.strip_prefix(&self.data_dir).unwrap().to_str().unwrap();
+            // Beside the data directory is what the test itself has written.
+            let Ok(within) = path.strip_prefix(&self.data_dir) else { continue };
+            let within = within.to_str().unwrap();
             let bytes = fs::read(&path).unwrap();
             match within {
                 // The one place where they must be; only their owner can enter it.

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use uuid::Uuid;
 
-use crate::support::{Answer, Claims, Client, Sample, Setup, test, test_with};
+use crate::support::{Answer, Claims, Client, Sample, Setup, secret, test, test_with};
 
 const OWN: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
 const PATHS: [&str; 4] =
@@ -113,7 +113,8 @@ fn settings_are_kept_by_nobody() {
         let sample = Sample::new("a", "1.0.0", &[("secret", "Secret", "pass", true)]);
         let path = format!("/registry/v1/widgets?code=a&visibility=public&client_uuid={OWN}");
         assert_eq!(app.admin().post_bytes(&path, "application/zip", sample.zip()).await.status, 201);
-        let installed = app.admin().post("/api/v4/widgets/a", r#"{"secret":"hush"}"#).await;
+        let settings = format!(r#"{{"secret":"{}"}}"#, secret("hush"));
+        let installed = app.admin().post("/api/v4/widgets/a", &settings).await;
         assert_eq!((installed.status, installed.header("cache-control")), (200, "no-store"));
         let own = app.caller(Claims::user(1, 8).client(OWN));
         let shown = get(&own, "/api/v4/widgets/a", &[("if-none-match", "*")]).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Integration, PATH, given, install, owner, works};
-use crate::support::{TestApp, test};
+use crate::support::{TestApp, secret, test};
 
 /// The claims of a token, unchecked.
 fn claims(token: &str) -> Value {
@@ -89,7 +89,7 @@ fn for_an_account_it_acts_as_who_installed_the_widget() {
         let (access, _) = integration.tokens(app, Some(5)).await;
         assert_eq!(told(&access, &WHO[..3]), [json!(5), json!("50"), json!("admin")]);
         let bearer = app.with_token(Some(access));
-        assert_eq!(bearer.get("/api/v4/widgets/w").await.json()["settings"]["secret"], "hush");
+        assert_eq!(bearer.get("/api/v4/widgets/w").await.json()["settings"]["secret"], secret("hush"));
         bearer.post("/registry/v1/revocations", r#"{"user_id":50}"#).await.problem(403);
         bearer.get("/registry/v1/continuations").await.problem(403);
         // Where nothing of it is installed it acts for nobody, and whether there is such an account is not told.

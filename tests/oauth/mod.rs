@@ -7,7 +7,7 @@ mod refresh;
 
 use serde_json::Value;
 
-use crate::support::{Answer, Claims, Client, Sample, TestApp};
+use crate::support::{Answer, Claims, Client, Sample, TestApp, secret};
 
 pub const PATH: &str = "/oauth2/access_token";
 
@@ -99,7 +99,7 @@ pub async fn works(app: &TestApp, access: &str) -> bool {
 
 /// Installs a widget as an administrator.
 pub async fn install(app: &TestApp, account: i64, user: i64, code: &str) {
-    let answer =
-        app.caller(Claims::admin(account, user)).post(&format!("/api/v4/widgets/{code}"), r#"{"secret":"hush"}"#).await;
+    let settings = format!(r#"{{"secret":"{}"}}"#, secret("hush"));
+    let answer = app.caller(Claims::admin(account, user)).post(&format!("/api/v4/widgets/{code}"), &settings).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }

@@ -16,6 +16,7 @@ use widget_registry::sources::{Clock, Identifiers};
 
 use super::server::{Server, block_on, folder, program};
 use crate::support::Claims;
+use crate::support::record::Run as _;
 
 /// What the registry was asked.
 struct Asked {
@@ -60,14 +61,16 @@ impl Registry {
 
     fn program(&self) -> Command {
         let mut command = program();
-        command.env("WIDGET_REGISTRY_TOKEN", "secret-token").env("WIDGET_REGISTRY_SERVER", &self.url);
+        command
+            .env("WIDGET_REGISTRY_TOKEN", crate::support::secret("secret-token"))
+            .env("WIDGET_REGISTRY_SERVER", &self.url);
         command
     }
 
     /// Runs the sample flow.
     fn play(&self, more: &[&str]) -> Output {
         let flow = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/flows/order.json");
-        self.program().args(["bot", "run", flow, "--entity", "leads:77"]).args(more).output().unwrap()
+        self.program().args(["bot", "run", flow, "--entity", "leads:77"]).args(more).run()
     }
 }
 
@@ -135,7 +138,8 @@ fn a_flow_is_run_to_its_exit() {
          end       left by the exit `found`\n"
     );
     let opening = registry.next();
-    assert!(opening.head.contains("authorization: Bearer secret-token\r\n"), "{}", opening.head);
+    let bearer = format!("authorization: Bearer {}\r\n", crate::support::secret("secret-token"));
+    assert!(opening.head.contains(&bearer), "{}", opening.head);
     let reference = opening.body["reference"].as_str().unwrap();
     assert!(reference.starts_with("bot-run-") && reference.len() <= 128, "{reference}");
     assert_eq!(
@@ -224,10 +228,10 @@ fn a_flow_that_cannot_go_on_fails() {
     let home = folder();
     let broken = home.path().join("broken.json");
     fs::write(&broken, r#"[{"question":[{"handler":"find","params":{}}]}]"#).unwrap();
-    let output = registry.program().args(["bot", "run", "--entity", "leads:7"]).arg(&broken).output().unwrap();
+    let output = registry.program().args(["bot", "run", "--entity", "leads:7"]).arg(&broken).run();
     assert!(text(&output.stderr).contains("step 0: question 0: the handler `find` is not played here"), "{output:?}");
     for entity in ["leads", "leads:0", ":5", "leads:x"] {
-        let output = registry.program().args(["bot", "run", "x.json", "--entity", entity]).output().unwrap();
+        let output = registry.program().args(["bot", "run", "x.json", "--entity", entity]).run();
         assert!(text(&output.stderr).contains("--entity"), "{output:?}");
     }
 }
@@ -241,7 +245,7 @@ fn what_the_bot_does_not_know_is_told_and_can_be_given() {
     let run = |more: &[&str]| {
         let mut command = program();
         command.args(["bot", "run", "--token", "t", "--entity", "companies:3"]).arg(&flow).args(more);
-        String::from_utf8(command.output().unwrap().stdout).unwrap()
+        String::from_utf8(command.run().stdout).unwrap()
     };
     let over = "end       the flow is over\n";
     let note = "note      {{contact.name}} is not known and left empty; give it with --set contact.name=VALUE\n";
@@ -321,7 +325,7 @@ fn token(secret: &str, audience: &str) -> String {
 #[test]
 fn a_widget_checks_the_call_and_continues_the_bot() {
     let registry = Registry::start(|_| (202, Value::Null));
-    let secret = "s".repeat(64);
+    let secret = format!("{:s<64}", crate::support::secret("s"));
     let home = folder();
     let secret_file = home.path().join("secret");
     fs::write(&secret_file, format!("{secret}\n")).unwrap();
@@ -345,9 +349,8 @@ fn a_widget_checks_the_call_and_continues_the_bot() {
     assert_eq!(asked.what, "POST /api/v4/salesbot/1/continue/5");
     let blocks: Value = serde_json::from_str(blocks).unwrap();
     assert_eq!(asked.body, json!({"data": {"status": "success"}, "execute_handlers": blocks}));
-    for header in
-        ["authorization: Bearer secret-token\r\n", "idempotency-key: bot-widget/api/v4/salesbot/1/continue/5\r\n"]
-    {
+    let bearer = format!("authorization: Bearer {}\r\n", crate::support::secret("secret-token"));
+    for header in [bearer.as_str(), "idempotency-key: bot-widget/api/v4/salesbot/1/continue/5\r\n"] {
         assert!(asked.head.contains(header), "{}", asked.head);
     }
     let (said, code) = widget.end();
@@ -367,7 +370,7 @@ fn a_widget_checks_the_call_and_continues_the_bot() {
 #[test]
 fn a_widget_refuses_what_is_not_for_it() {
     let registry = Registry::start(|_| (404, json!({"title": "Not Found", "detail": "not awaiting"})));
-    let secret = "s".repeat(64);
+    let secret = format!("{:s<64}", crate::support::secret("s"));
     let widget = Widget::start(&registry, &["--calls", "6", "--secret", &secret]);
     let good = token(&secret, &widget.url);
     let return_url = format!("{}/api/v4/salesbot/1/continue/5", registry.url);
@@ -412,9 +415,8 @@ fn a_widget_says_what_is_wrong_with_its_arguments() {
         (["--secret-file", "/nowhere"], "cannot read /nowhere"),
     ] {
         let mut command = program();
-        let output =
-            command.args(["bot", "widget", "--listen", "127.0.0.1:0", "--token", "t"]).args(arguments).output();
-        let complaint = output.unwrap().stderr;
+        let output = command.args(["bot", "widget", "--listen", "127.0.0.1:0", "--token", "t"]).args(arguments).run();
+        let complaint = output.stderr;
         assert!(text(&complaint).contains(told), "{told}: {}", text(&complaint));
     }
 }
@@ -428,8 +430,7 @@ fn both_sides_meet_at_a_registry() {
     let issued = program()
         .args(["token", "--account", "1", "--user", "7", "--role", "admin", "--scope", "publish,bots", "--data-dir"])
         .arg(&data_dir)
-        .output()
-        .unwrap();
+        .run();
     let command = || {
         let mut command = program();
         command.env("WIDGET_REGISTRY_TOKEN", text(&issued.stdout).trim()).env("WIDGET_REGISTRY_SERVER", &server.url);
@@ -439,7 +440,7 @@ fn both_sides_meet_at_a_registry() {
     let integration = block_on(publisher.post("/registry/v1/integrations", r#"{"name":"Orders"}"#)).json();
     let (client, secret) = (integration["client_uuid"].as_str().unwrap(), integration["secret"].as_str().unwrap());
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/widgets/demo_bot_step");
-    let sent = command().args(["publish", "--client-uuid", client, "--code", "my_step", sample]).output().unwrap();
+    let sent = command().args(["publish", "--client-uuid", client, "--code", "my_step", sample]).run();
     assert!(sent.status.success(), "{sent:?}");
 
     let blocks = r#"[{"handler":"show","params":{"type":"text","value":"Found it."}}]"#;
@@ -459,7 +460,7 @@ fn both_sides_meet_at_a_registry() {
     fs::write(&flow, text_of_flow).unwrap();
     let mut run = command();
     run.args(["bot", "run", "--entity", "leads:77", "--widget", "my_step", "--say", "A-17"]).arg(&flow);
-    let output = run.output().unwrap();
+    let output = run.run();
     assert!(output.status.success(), "{output:?}");
     assert!(
         text(&output.stdout).ends_with(

@@ -11,10 +11,11 @@ use widget_registry::database::embedded;
 use widget_registry::openapi;
 
 use super::server::{Server, block_on, folder, program};
-use crate::support::{Claims, Client, Sample};
+use crate::support::record::Run as _;
+use crate::support::{Claims, Client, Sample, secret};
 
 fn run(arguments: &[&str]) -> Output {
-    program().args(arguments).output().unwrap()
+    program().args(arguments).run()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -82,8 +83,8 @@ fn openapi_prints_the_document() {
 #[test]
 fn config_shows_values_with_their_origin_and_every_mistake() {
     let mut command = program();
-    command.env("WIDGET_REGISTRY_RATE", "5").env("DATABASE_URL", "postgres://u:hunter2@h/d");
-    let output = command.args(["config", "--data-dir", "/x", "--issuer", "me"]).output().unwrap();
+    command.env("WIDGET_REGISTRY_RATE", "5").env("DATABASE_URL", format!("postgres://u:{}@h/d", secret("hunter2")));
+    let output = command.args(["config", "--data-dir", "/x", "--issuer", "me"]).run();
     let shown = text(&output.stdout);
     assert!(output.status.success());
     for part in [
@@ -97,7 +98,7 @@ fn config_shows_values_with_their_origin_and_every_mistake() {
     assert!(!shown.contains("hunter2"));
     let mut command = program();
     command.env("WIDGET_REGISTRY_RATE", "fast").env("WIDGET_REGISTRY_WORKERS", "-1");
-    let output = command.args(["serve", "--data-dir", "/x", "--listen", "here"]).output().unwrap();
+    let output = command.args(["serve", "--data-dir", "/x", "--listen", "here"]).run();
     let complaint = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     for part in ["3 mistake(s)", "rate: `fast`", "workers: `-1`", "listen: `here`"] {
@@ -162,7 +163,7 @@ fn publish_packs_folders_and_tells_findings() {
     let publish = |arguments: &[&std::path::Path], more: &[&str]| {
         let mut command = program();
         command.env("WIDGET_REGISTRY_TOKEN", token.trim()).args(["publish", "--server", &server.url]);
-        command.args(more).args(arguments).output().unwrap()
+        command.args(more).args(arguments).run()
     };
     let both = publish(&[&widget, &archive], &["--public"]);
     assert!(both.status.success(), "{both:?}");

@@ -12,6 +12,7 @@ use widget_registry::auth::SigningKey;
 use widget_registry::sources::Clock;
 
 use super::server::{Server, block_on, folder, program};
+use crate::support::record::Run as _;
 use crate::support::{Claims, Client};
 
 const CHANGES: usize = 10;
@@ -25,7 +26,7 @@ fn rotation(data_dir: &Path) -> Command {
 }
 
 fn rotate(data_dir: &Path) {
-    let output = rotation(data_dir).output().unwrap();
+    let output = rotation(data_dir).run();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success() && out.contains(" signs from now on; tokens of "), "{out}{err}");
 }
@@ -138,7 +139,7 @@ fn a_key_that_got_out_is_not_kept() {
     let data_dir = home.path().join("data");
     let server = Server::start(&data_dir, &["--log", "warn"]);
     let old = token(&current(&data_dir));
-    let output = rotation(&data_dir).args(["--keep", "0s"]).output().unwrap();
+    let output = rotation(&data_dir).args(["--keep", "0s"]).run();
     assert!(output.status.success());
     block_on(async {
         // A token of the new key has the files looked at.
@@ -146,7 +147,7 @@ fn a_key_that_got_out_is_not_kept() {
         assert_eq!(status(server.with_token(&old)).await, 401);
     });
     let listed = || {
-        let output = program().args(["keys", "list", "--data-dir"]).arg(&data_dir).output().unwrap();
+        let output = program().args(["keys", "list", "--data-dir"]).arg(&data_dir).run();
         String::from_utf8(output.stdout).unwrap().lines().filter(|line| line.contains("signing")).count()
     };
     assert_eq!(listed(), 1);
@@ -234,10 +235,10 @@ fn sighup_has_the_keys_read() {
 #[test]
 fn without_a_key_nothing_is_made() {
     let home = folder();
-    let output = rotation(home.path()).output().unwrap();
+    let output = rotation(home.path()).run();
     assert!(!output.status.success());
     assert!(String::from_utf8(output.stderr).unwrap().contains("there is no registry in"));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
-    let output = program().args(["keys", "rotate-signing", "--keep", "soon", "--data-dir", "/x"]).output().unwrap();
+    let output = program().args(["keys", "rotate-signing", "--keep", "soon", "--data-dir", "/x"]).run();
     assert!(String::from_utf8(output.stderr).unwrap().contains("is not a time"));
 }

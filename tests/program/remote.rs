@@ -11,6 +11,7 @@ use widget_registry::archive;
 use widget_registry::digest::Sha256;
 
 use super::server::{Server, block_on, folder, program};
+use crate::support::record::Run as _;
 use crate::support::{Claims, Sample};
 
 /// A server, and a folder with archives to send to it.
@@ -33,7 +34,7 @@ impl Registry {
     fn token_with(&self, scopes: &str) -> String {
         let mut command = program();
         command.args(["token", "--account", "1", "--user", "7", "--role", "admin", "--scope", scopes, "--data-dir"]);
-        let output = command.arg(self.data_dir()).output().unwrap();
+        let output = command.arg(self.data_dir()).run();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
@@ -51,7 +52,7 @@ impl Registry {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = program();
         command.env("WIDGET_REGISTRY_TOKEN", &self.token).env("WIDGET_REGISTRY_SERVER", &self.server.url);
-        command.current_dir::<&Path>(self.home.path()).args(arguments).output().unwrap()
+        command.current_dir::<&Path>(self.home.path()).args(arguments).run()
     }
 
     /// What a command that succeeds prints.
@@ -115,7 +116,7 @@ fn on_terminal(registry: &Registry, arguments: &[&str]) -> String {
     let mut command = program();
     command.env("WIDGET_REGISTRY_TOKEN", &registry.token).env("WIDGET_REGISTRY_SERVER", &registry.server.url);
     command.current_dir(registry.home.path()).args(arguments).stderr(slave);
-    command.output().unwrap();
+    command.run();
     // It holds the last end of the terminal that can be written to.
     drop(command);
     reading.join().unwrap()
@@ -305,7 +306,7 @@ fn widgets_are_listed_over_all_pages() {
 #[test]
 fn a_server_that_is_none_is_named() {
     let run = |server: &str| {
-        let output = program().args(["installs", "--token", "t", "--server", server]).output().unwrap();
+        let output = program().args(["installs", "--token", "t", "--server", server]).run();
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8(output.stderr).unwrap()
     };

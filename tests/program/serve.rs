@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::server::{Server, block_on, folder, program};
 use crate::support::Claims;
+use crate::support::record::Run as _;
 
 #[test]
 fn the_demo_prints_a_command_for_each_method_and_they_work() {
@@ -33,7 +34,7 @@ fn a_data_directory_in_use_is_refused_with_a_sentence() {
     let home = folder();
     let data_dir = home.path().join("data");
     let server = Server::start(&data_dir, &[]);
-    let second = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir).output().unwrap();
+    let second = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir).run();
     assert_eq!(second.status.code(), Some(1));
     let complaint = String::from_utf8(second.stderr).unwrap();
     let pid = server.child.id().to_string();
@@ -46,8 +47,7 @@ fn an_address_in_use_is_refused_with_a_sentence() {
     let home = folder();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output =
-        program().args(["serve", "--listen", &address, "--data-dir"]).arg(home.path().join("data")).output().unwrap();
+    let output = program().args(["serve", "--listen", &address, "--data-dir"]).arg(home.path().join("data")).run();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
@@ -62,7 +62,7 @@ fn without_postgres_the_message_names_the_ways_out() {
     let empty = folder();
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(home.path().join("data"));
-    let output = command.arg("--postgres-bin").arg(empty.path()).output().unwrap();
+    let output = command.arg("--postgres-bin").arg(empty.path()).run();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(complaint.contains("--postgres-bin"), "{complaint}");

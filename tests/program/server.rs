@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use widget_registry::auth::SigningKey;
 use widget_registry::sources::Clock;
 
+use crate::support::record::{self, Told};
 use crate::support::{Claims, Client};
 
 /// The program with a clean environment but for what it needs to find PostgreSQL.
@@ -47,6 +48,7 @@ pub struct Server {
     log: Arc<Mutex<Vec<u8>>>,
     /// What reads the log; it ends with it.
     reader: Option<JoinHandle<()>>,
+    data_dir: PathBuf,
 }
 
 impl Server {
@@ -58,6 +60,8 @@ impl Server {
     /// The same, of a program that was made ready by the caller.
     pub fn run(mut command: Command, data_dir: &Path, arguments: &[&str]) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).args(arguments);
+        record::at_trace(&mut command);
+        record::arguments(&command);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -68,6 +72,7 @@ impl Server {
             while let Ok(count @ 1..) = stderr.read(&mut part) {
                 text.lock().unwrap().extend_from_slice(&part[..count]);
             }
+            record::tell(Told::Programs, &text.lock().unwrap());
         });
         let mut rest = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -76,7 +81,10 @@ impl Server {
             reader.join().unwrap();
             panic!("printed {line:?} and logged:\n{}", String::from_utf8_lossy(&log.lock().unwrap()))
         };
-        Self { url: url.to_owned(), child, rest, http: reqwest::Client::new(), log, reader: Some(reader) }
+        record::processes();
+        record::note_keys(&data_dir.join("keys"));
+        let (http, data_dir) = (reqwest::Client::new(), data_dir.to_owned());
+        Self { url: url.to_owned(), child, rest, http, log, reader: Some(reader), data_dir }
     }
 
     /// What it has logged so far.
@@ -116,6 +124,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        record::data_directory(&self.data_dir);
     }
 }
 

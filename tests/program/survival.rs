@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::server::{Server, block_on, folder};
-use crate::support::{Claims, Client, Sample};
+use crate::support::{Claims, Client, Sample, secret};
 
 const INSTALLS: i64 = 1_000;
 const KILL_AFTER: usize = 300;
@@ -21,7 +21,8 @@ async fn publish(server: &Server, data_dir: &Path) {
 
 /// Installs in one account; the account when it was acknowledged.
 async fn install(client: Client, account: i64) -> Option<i64> {
-    let body = format!(r#"{{"login":"{account}","password":"p","phones":{{"1":"2"}},"script_path":"s"}}"#);
+    let password = secret("p");
+    let body = format!(r#"{{"login":"{account}","password":"{password}","phones":{{"1":"2"}},"script_path":"s"}}"#);
     let request = client.request("POST", "/api/v4/widgets/amo_asterisk").header("content-type", "application/json");
     let answer = request.body(body).send().await.ok()?;
     if answer.status() != 200 {

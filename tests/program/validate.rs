@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::server::{folder, program};
-use crate::support::Sample;
+use crate::support::record::Run as _;
+use crate::support::{Sample, secret};
 
 /// Runs in a folder, so that paths in the output are short.
 fn validate(home: &Path, arguments: &[&str]) -> Output {
-    program().current_dir(home).arg("validate").args(arguments).output().unwrap()
+    program().current_dir(home).arg("validate").args(arguments).run()
 }
 
 fn stdout(output: &Output) -> String {
@@ -46,7 +47,7 @@ fn broken() -> Vec<(String, Vec<u8>)> {
 }
 "#;
     let mut files = Sample::plain("x").files();
-    files[0].1 = manifest.as_bytes().to_vec();
+    files[0].1 = manifest.replace("s3cr3t", &secret("s3cr3t")).into_bytes();
     files
 }
 

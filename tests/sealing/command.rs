@@ -16,6 +16,7 @@ use widget_registry::database::embedded;
 
 use super::{CLIENT, install, read, sample, settings, shown};
 use crate::program::server::{Server, block_on, folder, program};
+use crate::support::record::Run as _;
 use crate::support::{Claims, Client};
 
 const ACCOUNTS: i64 = 8;
@@ -27,7 +28,7 @@ fn keys(data_dir: &Path, arguments: &[&str]) -> Command {
 }
 
 fn run(data_dir: &Path, arguments: &[&str]) -> Output {
-    keys(data_dir, arguments).output().unwrap()
+    keys(data_dir, arguments).run()
 }
 
 fn said(output: &Output) -> String {
@@ -231,7 +232,7 @@ fn a_lost_key_keeps_the_service_from_starting_and_is_named() {
     let file = data_dir.join("keys/encryption/0001.key");
     let away = home.path().join("away");
     std::fs::rename(&file, &away).unwrap();
-    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir).output().unwrap();
+    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir).run();
     let error = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && error.contains(&format!("needs the encryption key {first}")), "{error}");
     // Another one was made where there was none; it changes nothing once the first is back.

@@ -14,10 +14,13 @@ use widget_registry::resealing;
 use widget_registry::sealing::{Era, Fault, KeyEncryptionKey};
 
 use super::{admin, everything, hex, install, integration, publish, read, secrets, settings, signing, webhook_secrets};
-use crate::support::app::ENCRYPTION_KEY;
-use crate::support::{TestApp, test, test_after};
+use crate::support::app::encryption_key;
+use crate::support::{TestApp, record, test, test_after};
 
 const ACCOUNTS: i64 = 5;
+
+/// The name of all secrets that are written into rows as they are.
+const OPEN: &str = "row from before sealing";
 
 /// Has the database be as it was before there was sealing, but for its rows.
 async fn forget_keys(app: &TestApp) {
@@ -47,7 +50,7 @@ async fn fill(app: &TestApp) -> Vec<String> {
     for code in ["one", "two"] {
         publish(app, code).await;
     }
-    let mut open = vec!["marker".to_owned()];
+    let mut open = vec![OPEN.to_owned()];
     for account in 1..=ACCOUNTS {
         let admin = admin(app, account);
         for code in ["one", "two"] {
@@ -63,11 +66,13 @@ async fn fill(app: &TestApp) -> Vec<String> {
             "UPDATE webhook_secrets SET secret = $2, previous = $3, is_sealed = false WHERE account_id = $1";
         let query = sqlx::query(as_before).bind(account).bind([1_u8; 32].as_slice()).bind([0xfe_u8; 32].as_slice());
         query.execute(&app.pool).await.unwrap();
+        record::note(OPEN, &newest);
+        record::note(OPEN, &old);
         open.extend([hex(newest.as_bytes()), hex(old.as_bytes())]);
     }
     open.extend(["01".repeat(32), "fe".repeat(32)]);
     let as_before = "UPDATE installs SET settings = $1::json, sealed = NULL";
-    sqlx::query(as_before).bind(settings("marker")).execute(&app.pool).await.unwrap();
+    sqlx::query(as_before).bind(settings(OPEN)).execute(&app.pool).await.unwrap();
     let everything = everything(app).await;
     for text in &open {
         assert!(everything.contains(text), "{text}");
@@ -80,7 +85,7 @@ async fn fill(app: &TestApp) -> Vec<String> {
 async fn all_is_right(app: &TestApp) {
     for account in 1..=ACCOUNTS {
         for code in ["one", "two"] {
-            assert_eq!(read(&admin(app, account), code).await, settings("marker"));
+            assert_eq!(read(&admin(app, account), code).await, settings(OPEN));
         }
         let [present, previous] = signing(app, account).await;
         assert!(present.unwrap().starts_with("whsec_AQEB") && previous.unwrap().starts_with("whsec_/v7+"));
@@ -123,6 +128,7 @@ fn an_old_integration_can_be_changed_before_it_is_sealed() {
         let admin = admin(app, 1);
         assert_eq!(install(&admin, "one", "any").await.status, 200);
         let (client, newest, _) = integration(&admin).await;
+        record::note(OPEN, &newest);
         let as_before = "UPDATE integrations SET secret = $1, old_secret = NULL, old_secret_until = NULL, is_sealed = false WHERE secret IS NOT NULL";
         sqlx::query(as_before).bind(newest.as_bytes()).execute(&app.pool).await.unwrap();
         let as_before = "UPDATE installs SET settings = $1::json, sealed = NULL";
@@ -276,7 +282,7 @@ fn that_all_is_sealed_outlives_the_service_and_cannot_be_taken_back_without_the_
         .fetch_one(&first.pool)
         .await
         .unwrap();
-        let key = KeyEncryptionKey::of_bytes(&STANDARD.decode(ENCRYPTION_KEY).unwrap().into()).unwrap();
+        let key = KeyEncryptionKey::of_bytes(&STANDARD.decode(encryption_key()).unwrap().into()).unwrap();
         assert!(key.open(account, 1, &wrapped).is_err());
     });
 }

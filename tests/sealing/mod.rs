@@ -10,7 +10,7 @@ mod swap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Answer, Claims, Client, Sample, TestApp};
+use crate::support::{Answer, Claims, Client, Sample, TestApp, secret};
 
 /// The integration whose tokens see the settings of the samples.
 const CLIENT: Uuid = Uuid::from_u128(0x7777_7777_7777_4777_8777_7777_7777_7777);
@@ -40,6 +40,7 @@ fn admin(app: &TestApp, account: i64) -> Client {
 
 /// Settings whose secrets all hold this word, in bytes that no serialiser would choose.
 fn settings(word: &str) -> String {
+    let word = secret(word);
     format!(
         r#"{{"name":"open","password":"pa\u0073s-{word}","pin":"pin-{word}","logins":{{"7":{{"login":"log-{word}","password":"\/{word}"}}}},"more":{{"a":1e2,"b":"\"\\u0000"}}}}"#
     )

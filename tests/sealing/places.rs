@@ -1,5 +1,6 @@
 //! Keys and places, without a database.
 
+use crate::support::randomness;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use widget_registry::auth::AccountId;
 use widget_registry::sealing::{DataKey, Era, KeyEncryptionKey, Place, Sealed};
@@ -14,7 +15,7 @@ fn account(id: i64) -> AccountId {
 }
 
 fn data_key(id: i64, number: i32) -> (Vec<u8>, DataKey) {
-    let wrapped = kek(1).make(account(id), number, Era::Mixed, &Secrets::random()).unwrap();
+    let wrapped = kek(1).make(account(id), number, Era::Mixed, &randomness()).unwrap();
     let key = kek(1).open(account(id), number, &wrapped).unwrap();
     (wrapped, key)
 }
@@ -34,17 +35,17 @@ fn a_wrapped_key_opens_with_its_key_for_its_account_and_number_only() {
     }
     // Another key takes it over, and then the first opens it no more; the key inside is the same.
     let place = Place::new("table", &[&1]);
-    let value = kek(1).open(account(1), 1, &wrapped).unwrap().seal(&place, b"value", &Secrets::random()).unwrap();
-    let taken = kek(2).take_over(&kek(1), (account(1), 1, Era::Mixed), &wrapped, &Secrets::random()).unwrap();
+    let value = kek(1).open(account(1), 1, &wrapped).unwrap().seal(&place, b"value", &randomness()).unwrap();
+    let taken = kek(2).take_over(&kek(1), (account(1), 1, Era::Mixed), &wrapped, &randomness()).unwrap();
     assert!(kek(1).open(account(1), 1, &taken).is_err());
     let key = kek(2).open(account(1), 1, &taken).unwrap();
     assert_eq!(key.open(&place, &value).unwrap().expose_secret(), b"value");
-    assert!(kek(2).take_over(&kek(3), (account(1), 1, Era::Mixed), &wrapped, &Secrets::random()).is_err());
+    assert!(kek(2).take_over(&kek(3), (account(1), 1, Era::Mixed), &wrapped, &randomness()).is_err());
 }
 
 #[test]
 fn what_a_wrapped_key_says_of_its_era_is_proved_and_never_taken_back() {
-    let secrets = Secrets::random();
+    let secrets = randomness();
     let wrapped = kek(1).make(account(1), 1, Era::AllSealed, &secrets).unwrap();
     assert_eq!((wrapped.len(), Era::of(&wrapped)), (61, Some(Era::AllSealed)));
     assert!(kek(1).open(account(1), 1, &wrapped).is_ok());
@@ -73,7 +74,7 @@ fn a_value_opens_with_its_key_at_its_place_only() {
         Place::new("a", &[&"1bc"]),
         Place::new("a", &[&1, &"bc", &""]),
     ];
-    let secrets = Secrets::random();
+    let secrets = randomness();
     for (k, key) in keys.iter().enumerate() {
         for (p, place) in places.iter().enumerate() {
             let sealed = key.seal(place, b"value", &secrets).unwrap();
@@ -93,7 +94,7 @@ fn a_value_opens_with_its_key_at_its_place_only() {
 fn the_same_value_is_never_sealed_alike_and_shows_nothing() {
     let (_, key) = data_key(1, 1);
     let place = Place::new("table", &[&1]);
-    let seal = || key.seal(&place, b"value", &Secrets::random()).unwrap().bytes().to_vec();
+    let seal = || key.seal(&place, b"value", &randomness()).unwrap().bytes().to_vec();
     let (one, other) = (seal(), seal());
     assert_ne!(one, other);
     assert_eq!(one.len(), 13 + 12 + 5 + 16);

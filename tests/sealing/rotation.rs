@@ -13,9 +13,10 @@ use widget_registry::integrations::secrets::valid;
 use widget_registry::resealing::{self, Rotated};
 use widget_registry::sealing::rotation::{self, RotationError};
 use widget_registry::sealing::{KeyId, Sealing, Source};
-use widget_registry::sources::{Clock, Secrets};
+use widget_registry::sources::Clock;
 
 use super::{admin, install, integration, publish, read, secrets, settings, shown, signing, webhook_secrets};
+use crate::support::randomness;
 use crate::support::{Setup, TestApp, test, test_with};
 
 fn source(folder: &Path) -> Source {
@@ -28,7 +29,7 @@ async fn rotate(app: &TestApp, source: &Source, reencrypt: bool) -> Result<Rotat
 }
 
 async fn command(app: &TestApp, source: &Source) -> Sealing {
-    let (ring, secrets) = (source.load().unwrap(), Secrets::random());
+    let (ring, secrets) = (source.load().unwrap(), randomness());
     Sealing::start(app.service.clone(), source.clone(), ring, secrets, Clock::system()).await.unwrap()
 }
 
@@ -36,7 +37,7 @@ async fn command(app: &TestApp, source: &Source) -> Sealing {
 fn test_with_folder(body: impl AsyncFnOnce(&TestApp, &Source)) {
     let folder = tempfile::tempdir().unwrap();
     let source = source(folder.path());
-    source.add(&Secrets::random()).unwrap();
+    source.add(&randomness()).unwrap();
     let setup = Setup::default().set("encryption_key_dir", folder.path().display());
     test_with(setup, async |app| body(app, &source).await);
 }
@@ -76,7 +77,7 @@ fn ten_rotations_under_traffic_change_no_value() {
         let rotations = async {
             let mut seen = Vec::new();
             for round in 0..10 {
-                source.add(&Secrets::random()).unwrap();
+                source.add(&randomness()).unwrap();
                 let rotated = rotate(app, source, round % 2 == 0).await.unwrap();
                 assert!(!rotated.rotation.is_resumed && rotated.rewrapped > 0, "{rotated:?}");
                 assert_eq!(wrapping(app).await, [rotated.rotation.key.to_string()]);
@@ -130,7 +131,7 @@ fn a_rotation_that_broke_off_goes_on() {
             assert_eq!(install(&admin(app, account), "one", "old").await.status, 200);
         }
         let before = wrapping(app).await;
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         // It comes to the third account and no further.
         for hold in [
             "SELECT FROM data_keys WHERE account_id = 3 FOR UPDATE",
@@ -149,7 +150,7 @@ fn a_rotation_that_broke_off_goes_on() {
             }
         }
         // A key that is added meanwhile is not the one that it goes on to.
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let rotated = rotate(app, source, false).await.unwrap();
         assert!(rotated.rotation.is_resumed && rotated.rotation.reencrypts, "{rotated:?}");
         assert_eq!(rotated.accounts, 5);
@@ -182,7 +183,7 @@ fn a_key_that_is_needed_is_not_given_up() {
         // There is no other key to turn to.
         let refused = rotate(app, source, false).await.unwrap_err();
         assert!(matches!(refused, RotationError::NoNewKey { .. }), "{refused}");
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let rotation =
             rotation::begin(&app.service, &command(app, source).await, false, async |_, _| Ok(())).await.unwrap();
         let refused = resealing::remove(&app.service, source, &first).await.unwrap_err();
@@ -241,7 +242,7 @@ fn what_does_not_open_keeps_a_rotation_neither_from_the_rest_nor_from_its_end() 
         ];
         // Each rotation comes to its end, and the next one begins anew.
         for _ in 0..2 {
-            source.add(&Secrets::random()).unwrap();
+            source.add(&randomness()).unwrap();
             let rotated = rotate(app, source, true).await.unwrap();
             assert_eq!(told(&rotated), all);
             assert!(!rotated.rotation.is_resumed && rotated.accounts == 3, "{rotated:?}");
@@ -281,7 +282,7 @@ fn what_does_not_open_can_be_replaced() {
             } else {
                 damage(app, "data_keys", "wrapped", "true").await;
                 app.pass(61);
-                source.add(&Secrets::random()).unwrap();
+                source.add(&randomness()).unwrap();
                 // Another server, which has no key at hand.
                 let sealing = command(app, source).await;
                 let begun = rotation::begin(&app.service, &sealing, false, async |_, _| Ok(())).await.unwrap();
@@ -314,14 +315,14 @@ fn a_damaged_data_key_keeps_no_other_from_being_wrapped_anew() {
         }
         let first = source.load().unwrap().last().unwrap().id.clone();
         damage(app, "data_keys", "wrapped", "account_id = 2").await;
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let rotated = rotate(app, source, false).await.unwrap();
         assert_eq!((told(&rotated), rotated.rewrapped), (vec!["data_keys, row 2/1".to_owned()], 2));
         // Its key is kept for it, and when it is put back from a backup the next rotation takes it along.
         let refused = resealing::remove(&app.service, source, &first).await.unwrap_err();
         assert!(matches!(refused, RotationError::Needed { data_keys: 1, .. }), "{refused}");
         damage(app, "data_keys", "wrapped", "account_id = 2").await;
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let rotated = rotate(app, source, false).await.unwrap();
         assert_eq!((told(&rotated), rotated.rewrapped), (Vec::new(), 3));
         assert_eq!(wrapping(app).await, [rotated.rotation.key.to_string()]);
@@ -333,7 +334,7 @@ fn a_damaged_data_key_keeps_no_other_from_being_wrapped_anew() {
 fn no_second_connection_is_waited_for_while_one_is_held() {
     let folder = tempfile::tempdir().unwrap();
     let source = source(folder.path());
-    source.add(&Secrets::random()).unwrap();
+    source.add(&randomness()).unwrap();
     let setup = Setup::default().set("encryption_key_dir", folder.path().display());
     test_with(setup, async |app| {
         publish(app, "one").await;
@@ -341,11 +342,11 @@ fn no_second_connection_is_waited_for_while_one_is_held() {
         assert_eq!(install(&admin, "one", "old").await.status, 200);
         integration(&admin).await;
         webhook_secrets(&admin).await;
-        source.add(&Secrets::random()).unwrap();
+        source.add(&randomness()).unwrap();
         let limits = Config::read(Sources::default()).config.unwrap().limits;
         let options = options_of(&app.database_url.clone().into()).unwrap();
         let pool = Pool::new(options, 1, &limits);
-        let (ring, secrets) = (source.load().unwrap(), Secrets::random());
+        let (ring, secrets) = (source.load().unwrap(), randomness());
         let sealing = Sealing::start(pool.clone(), source.clone(), ring, secrets, Clock::system()).await.unwrap();
         let rotated = resealing::rotate(&pool, &sealing, true).await.unwrap();
         assert_eq!((told(&rotated), rotated.accounts), (Vec::new(), 1));
@@ -357,7 +358,7 @@ fn no_second_connection_is_waited_for_while_one_is_held() {
 fn a_key_of_a_setting_is_taken_out_there_before_it_is_given_up() {
     test(async |app| {
         let given = |keys: &[u8]| Source::Given(keys.iter().map(|byte| vec![*byte; 32].into()).collect());
-        let own = STANDARD.decode(crate::support::app::ENCRYPTION_KEY).unwrap();
+        let own = STANDARD.decode(crate::support::app::encryption_key()).unwrap();
         let both = Source::Given(vec![own.clone().into(), vec![9; 32].into()]);
         let first = both.load().unwrap().ids().next().unwrap().clone();
         rotate(app, &both, false).await.unwrap();

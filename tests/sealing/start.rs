@@ -11,10 +11,11 @@ use secrecy::SecretSlice;
 use widget_registry::app::App;
 use widget_registry::config::{Config, Sources};
 use widget_registry::sealing::KeyEncryptionKey;
-use widget_registry::sources::{Clock, Identifiers, Secrets};
+use widget_registry::sources::{Clock, Identifiers};
 
 use super::{admin, install, publish};
-use crate::support::app::ENCRYPTION_KEY;
+use crate::support::app::encryption_key;
+use crate::support::randomness;
 use crate::support::{TestApp, test};
 
 /// Starts another service on the same database with this setting; why that fails.
@@ -27,7 +28,7 @@ async fn start(app: &TestApp, setting: (&'static str, &str)) -> Result<(), Strin
         (setting.0, setting.1.to_owned()),
     ]);
     let config = Config::read(Sources { flags, ..Sources::default() }).config.map_err(|error| error.to_string())?;
-    let started = App::start(config, Clock::system(), Identifiers::random(), Secrets::random()).await;
+    let started = App::start(config, Clock::system(), Identifiers::random(), randomness()).await;
     let running = started.map_err(|error| error.to_string())?;
     running.run_until(std::future::ready(()), std::future::pending()).await.map_err(|error| error.to_string())
 }
@@ -47,7 +48,7 @@ fn a_missing_key_is_named() {
         let other = STANDARD.encode([9; 32]);
         let missed = async || {
             let error = start(app, ("encryption_keys", &other)).await.unwrap_err();
-            assert!(error.contains(&id_of(ENCRYPTION_KEY)), "{error}");
+            assert!(error.contains(&id_of(&encryption_key())), "{error}");
             assert!(error.contains("the setting encryption_keys"), "{error}");
             assert!(!error.contains(&other), "a key is not shown");
         };
@@ -56,7 +57,7 @@ fn a_missing_key_is_named() {
         publish(app, "one").await;
         assert_eq!(install(&admin(app, 1), "one", "marker").await.status, 200);
         missed().await;
-        assert_eq!(start(app, ("encryption_keys", &format!("{ENCRYPTION_KEY},{other}"))).await, Ok(()));
+        assert_eq!(start(app, ("encryption_keys", &format!("{},{other}", encryption_key()))).await, Ok(()));
     });
 }
 
@@ -70,7 +71,7 @@ fn a_wrong_key_is_named() {
         let claim = "INSERT INTO encryption_keys (id, reencrypts) VALUES ($1, false)";
         sqlx::query(claim).bind(id_of(&other)).execute(&app.pool).await.unwrap();
         sqlx::query("UPDATE data_keys SET kek_id = $1").bind(id_of(&other)).execute(&app.pool).await.unwrap();
-        let error = start(app, ("encryption_keys", &format!("{ENCRYPTION_KEY},{other}"))).await.unwrap_err();
+        let error = start(app, ("encryption_keys", &format!("{},{other}", encryption_key()))).await.unwrap_err();
         assert!(error.contains(&format!("the encryption key {} does not open", id_of(&other))), "{error}");
     });
 }
@@ -86,14 +87,14 @@ fn a_single_damaged_data_key_stops_nothing_and_many_are_a_wrong_key() {
             sqlx::query(change).bind(account).execute(&app.pool).await.unwrap();
         };
         damage(1).await;
-        assert_eq!(start(app, ("encryption_keys", ENCRYPTION_KEY)).await, Ok(()));
+        assert_eq!(start(app, ("encryption_keys", &encryption_key())).await, Ok(()));
         damage(2).await;
-        let error = start(app, ("encryption_keys", ENCRYPTION_KEY)).await.unwrap_err();
-        assert!(error.contains(&format!("the encryption key {} does not open", id_of(ENCRYPTION_KEY))), "{error}");
+        let error = start(app, ("encryption_keys", &encryption_key())).await.unwrap_err();
+        assert!(error.contains(&format!("the encryption key {} does not open", id_of(&encryption_key()))), "{error}");
         assert!(error.contains("number 1 of account 1"), "{error}");
         // One that opens shows that the key is right.
         assert_eq!(install(&admin(app, 3), "one", "marker").await.status, 200);
-        assert_eq!(start(app, ("encryption_keys", ENCRYPTION_KEY)).await, Ok(()));
+        assert_eq!(start(app, ("encryption_keys", &encryption_key())).await, Ok(()));
     });
 }
 
@@ -113,7 +114,7 @@ fn key_files_are_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         let start = async || start(app, ("encryption_key_dir", path)).await;
-        let key = STANDARD.decode(ENCRYPTION_KEY).unwrap();
+        let key = STANDARD.decode(encryption_key()).unwrap();
         let error = start().await.unwrap_err();
         assert!(error.contains(path) && error.contains("keys new"), "{error}");
         for mode in [0o440, 0o404, 0o640, 0o644, 0o420] {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -17,11 +19,12 @@ use widget_registry::config::{Config, InstallMemory, Sources};
 use widget_registry::database::{AccountWrites, Pool, Writes};
 use widget_registry::installs::counts;
 use widget_registry::sealing::Sealing;
-use widget_registry::sources::{Clock, Identifiers, Secrets};
+use widget_registry::sources::{Clock, Identifiers};
 use widget_registry::v4::snapshot::Live;
 
 use super::client::Client;
 use super::cluster::Database;
+use super::record::{self, randomness};
 use super::sample::Sample;
 use super::tokens::Claims;
 
@@ -43,8 +46,16 @@ impl Setup {
     }
 }
 
-/// The key that services of tests encrypt with when a test gives no other: 32 bytes in base64.
-pub const ENCRYPTION_KEY: &str = "dGhlIGtleS1lbmNyeXB0aW9uIGtleSBvZiB0ZXN0cyE=";
+/// The key that services of tests encrypt with when a test gives no other, the same for a run: 32 bytes in base64.
+pub fn encryption_key() -> String {
+    static KEY: OnceLock<[u8; 32]> = OnceLock::new();
+    let key = KEY.get_or_init(|| {
+        let mut key = [0; 32];
+        randomness().fill(&mut key).unwrap();
+        key
+    });
+    STANDARD.encode(key)
+}
 
 /// A running service.
 pub struct TestApp {
@@ -84,6 +95,7 @@ pub fn test_with(setup: Setup, body: impl AsyncFnOnce(&TestApp)) {
         let database = Database::create(true).await;
         let (app, stop, ended) = TestApp::start(&database, setup).await;
         let outcome = AssertUnwindSafe(body(&app)).catch_unwind().await;
+        record::note_keys(&app.data_dir.path().join("keys"));
         app.pool.close().await;
         let _ = stop.send(());
         ended.await.unwrap().unwrap();
@@ -144,9 +156,10 @@ impl TestApp {
         let offset = ahead.clone();
         let now = Clock::system();
         let clock = Clock::new(move || now.now() + Duration::seconds(offset.load(Ordering::Relaxed)));
-        let app = App::start(config, clock, Identifiers::random(), Secrets::random())
+        let app = App::start(config, clock, Identifiers::random(), randomness())
             .await
             .unwrap_or_else(|error| panic!("{error}"));
+        record::note_keys(&data_dir.path().join("keys"));
         let key = SigningKey::load(&data_dir.path().join("keys/signing.pem")).unwrap();
         let (writes, install_writes) = (app.shared.catalogue_writes.clone(), app.shared.install_writes.clone());
         let catalogue = app.catalogue.clone();
@@ -256,6 +269,7 @@ impl TestApp {
         let mut answer = Vec::new();
         // A server that refuses early may reset the connection after its answer.
         let _ = stream.read_to_end(&mut answer).await;
+        record::see_bytes(&answer);
         answer
     }
 }
@@ -280,7 +294,7 @@ fn config(database: &Database, data_dir: &std::path::Path, setup: Setup) -> Conf
         ("workers", "1".to_owned()),
     ]);
     if !file.contains_key("encryption_key_dir") {
-        flags.insert("encryption_keys", ENCRYPTION_KEY.to_owned());
+        flags.insert("encryption_keys", encryption_key());
     }
     let read = Config::read(Sources { flags, environment: BTreeMap::new(), file });
     let mut config = read.config.unwrap_or_else(|error| panic!("{error}"));

@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 
+use super::record;
+
 /// Somebody who calls, with a token or without.
 #[derive(Clone)]
 pub struct Client {
@@ -22,6 +24,9 @@ pub struct Answer {
 
 impl Client {
     pub fn new(http: reqwest::Client, url: String, token: Option<String>) -> Self {
+        if let Some(token) = &token {
+            record::note_token("token", token);
+        }
         Self { http, url, token }
     }
 
@@ -37,8 +42,11 @@ impl Client {
 
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
+        let path = response.url().path().to_owned();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
+        let answer = Answer { status, headers, body: response.bytes().await.unwrap().to_vec() };
+        record::see(&path, &answer);
+        answer
     }
 
     pub async fn get(&self, path: &str) -> Answer {

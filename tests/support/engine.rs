@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use super::record;
+
 /// A request that came.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -73,6 +75,7 @@ impl Engine {
 async fn converse(mut stream: TcpStream, tell: mpsc::UnboundedSender<Heard>, script: Arc<Mutex<Script>>) {
     let mut bytes = Vec::new();
     while let Some(heard) = read(&mut stream, &mut bytes).await {
+        note_token(&heard);
         let answer = (script.lock().unwrap())(&heard);
         let _ = tell.send(heard);
         let Some((status, headers)) = answer else { return };
@@ -80,6 +83,15 @@ async fn converse(mut stream: TcpStream, tell: mpsc::UnboundedSender<Heard>, scr
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;
         }
+    }
+}
+
+/// A widget is called with a token, in a form or in JSON.
+fn note_token(heard: &Heard) {
+    let json = serde_json::from_slice(&heard.body).unwrap_or(Value::Null);
+    let form = url::form_urlencoded::parse(&heard.body).find(|(name, _)| name == "token").map(|(_, token)| token);
+    if let Some(token) = json["token"].as_str().or(form.as_deref()) {
+        record::note_token("token for a widget", token);
     }
 }
 

@@ -7,6 +7,7 @@ mod contents;
 pub mod engine;
 mod locks;
 pub mod raw;
+pub mod record;
 pub mod sample;
 pub mod tokens;
 
@@ -14,5 +15,6 @@ pub use app::{Setup, TestApp, test, test_after, test_two, test_two_with, test_wi
 pub use client::{Answer, Client};
 pub use engine::Engine;
 pub use raw::Raw;
+pub use record::{randomness, secret};
 pub use sample::Sample;
 pub use tokens::Claims;

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::app::TestApp;
 use super::client::Answer;
+use super::record;
 
 /// A request in the making. It asks for the connection to be closed, and gives the length of its body unless told otherwise.
 #[derive(Clone)]
@@ -47,6 +48,7 @@ impl Raw {
     }
 
     pub fn token(self, token: &str) -> Self {
+        record::note_token("token", token);
         self.header("Authorization", format!("Bearer {token}"))
     }
 
@@ -146,5 +148,8 @@ pub fn parse_one(bytes: &[u8]) -> Option<(Answer, &[u8])> {
     let body = &bytes[end + 4..];
     // The answer to HEAD has a length and no body.
     let (body, rest) = body.split_at(length.min(body.len()));
-    Some((Answer { status, headers, body: body.to_vec() }, rest))
+    let answer = Answer { status, headers, body: body.to_vec() };
+    // Of which path it is does not matter for errors.
+    record::see("", &answer);
+    Some((answer, rest))
 }

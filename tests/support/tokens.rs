@@ -47,7 +47,9 @@ impl Claims {
             scopes: self.scopes.iter().map(|scope| scope.parse().unwrap()).collect(),
             lifetime: Duration::from_hours(1),
         };
-        key.issue(&self.issuer, &issue, &Clock::new(move || now), &Identifiers::random()).unwrap()
+        let token = key.issue(&self.issuer, &issue, &Clock::new(move || now), &Identifiers::random()).unwrap();
+        super::record::note_token("token", &token);
+        token
     }
 
     /// The claims as JSON, living for an hour from `now`, for tests that sign by themselves.

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use widget_registry::auth::{AccountId, WidgetCall, WidgetSecret};
 use widget_registry::oauth::refresh_token::RefreshToken;
-use widget_registry::sources::{Clock, Identifiers, Secrets};
+use widget_registry::sources::{Clock, Identifiers};
 
 use super::signers::{hs256, message};
 use super::{Signer, base64};
 use crate::oauth::{Integration, given};
+use crate::support::randomness;
 use crate::support::{TestApp, test};
 
 /// One of each kind, all of one integration, each good at its own door.
@@ -130,7 +131,7 @@ fn refresh_tokens_cannot_be_made_up() {
             AccountId::new(2).unwrap(),
             known.family,
             &widget_registry::digest::Sha256::of(&[]),
-            &Secrets::random(),
+            &randomness(),
         )
         .unwrap();
         crate::oauth::refused(&integration.refresh(app, made_up.text().expose_secret()).await);

@@ -9,7 +9,7 @@ mod issuer;
 mod keys;
 mod reload;
 mod remote;
-mod signers;
+pub mod signers;
 mod start;
 mod table;
 

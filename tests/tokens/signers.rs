@@ -11,7 +11,7 @@ use aws_lc_rs::{hmac, rsa};
 use serde_json::{Value, json};
 use widget_registry::auth::SigningKey;
 
-use crate::support::{Claims, TestApp};
+use crate::support::{Claims, TestApp, record, secret};
 
 /// What a key signs with.
 pub enum Kind {
@@ -29,7 +29,7 @@ pub struct Signer {
 
 impl Signer {
     pub fn hs256(kid: &str) -> Self {
-        Self { kid: kid.to_owned(), kind: Kind::Hs256(format!("{kid}-0123456789abcdef0123456789abcdef").into_bytes()) }
+        Self { kid: kid.to_owned(), kind: Kind::Hs256(secret(kid).into_bytes()) }
     }
 
     pub fn rs256(kid: &str) -> Self {
@@ -38,11 +38,14 @@ impl Signer {
 
     pub fn es256(kid: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        record::note_es256(&pair);
         Self { kid: kid.to_owned(), kind: Kind::Es256(pair) }
     }
 
     pub fn ed25519(kid: &str) -> Self {
-        Self { kid: kid.to_owned(), kind: Kind::EdDsa(Ed25519KeyPair::generate().unwrap()) }
+        let pair = Ed25519KeyPair::generate().unwrap();
+        record::note_ed25519(&pair);
+        Self { kid: kid.to_owned(), kind: Kind::EdDsa(pair) }
     }
 
     /// The key with which the service signs its own tokens.

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use widget_registry::app::{App, AppError};
 use widget_registry::auth::SigningKey;
 use widget_registry::config::{Config, Sources};
-use widget_registry::sources::{Clock, Identifiers, Secrets};
+use widget_registry::sources::{Clock, Identifiers};
 
 use super::{Signer, base64, jwks};
+use crate::support::randomness;
 
 /// Starts with these keys, and returns why that fails. Keys are looked at before the database, which does not exist here.
 fn refusal(dir: &Path, keys: &str) -> String {
@@ -24,7 +25,7 @@ fn refusal(dir: &Path, keys: &str) -> String {
         Err(mistakes) => return mistakes.to_string(),
     };
     actix_web::rt::System::new().block_on(async {
-        match App::start(config, Clock::system(), Identifiers::random(), Secrets::random()).await {
+        match App::start(config, Clock::system(), Identifiers::random(), randomness()).await {
             Err(AppError::Key(error)) => error.to_string(),
             // It would start if there were a database.
             Err(error) => format!("{keys} is accepted: {error}"),

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::support::{Answer, Claims, Sample, TestApp, test};
+use crate::support::{Answer, Claims, Sample, TestApp, secret, test};
 
 const INTEGRATION: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
 
@@ -331,8 +331,10 @@ fn the_body_is_the_settings_object() {
             assert_eq!(admin.post(path, other).await.violations(), ["InvalidType "], "{other}");
         }
         // The template's order, whatever the body's is; secrets in clear.
-        let body = r#"{"script_path":"c","phones":{"504141":1039},"password":"eXaMp1E","login":"a"}"#;
-        let expected = r#"{"login":"a","password":"eXaMp1E","phones":{"504141":"1039"},"script_path":"c"}"#;
+        let password = secret("eXaMp1E");
+        let body = &format!(r#"{{"script_path":"c","phones":{{"504141":1039}},"password":"{password}","login":"a"}}"#);
+        let phones = r#"{"504141":"1039"}"#;
+        let expected = format!(r#"{{"login":"a","password":"{password}","phones":{phones},"script_path":"c"}}"#);
         assert_eq!(settings(&admin.post(path, body).await), expected);
         assert_eq!(stored(app, "amo_asterisk").await, expected);
     });
@@ -400,14 +402,15 @@ fn only_the_admin_and_the_own_integration_see_settings() {
     test(async |app| {
         publish(app, &Sample::field("pass", true)).await;
         let path = "/api/v4/widgets/one_pass";
-        assert_eq!(settings(&app.admin().post(path, r#"{"field":"hush"}"#).await), r#"{"field":"hush"}"#);
+        let hush = format!(r#"{{"field":"{}"}}"#, secret("hush"));
+        assert_eq!(settings(&app.admin().post(path, &hush).await), hush);
         let other = Uuid::from_u128(7);
         for (who, sees) in [
             (Claims::admin(1, 7), ""),
             (Claims::admin(1, 7).client(other), ""),
             (Claims::user(1, 8), ""),
             (Claims::admin(2, 7).client(INTEGRATION), ""),
-            (Claims::user(1, 8).client(INTEGRATION), r#"{"field":"hush"}"#),
+            (Claims::user(1, 8).client(INTEGRATION), hush.as_str()),
         ] {
             let caller = app.caller(who);
             assert_eq!(settings(&caller.get(path).await), sees);

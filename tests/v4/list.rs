@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{OWN, publish_with};
-use crate::support::{Answer, Claims, Client, Sample, Setup, TestApp, test, test_with};
+use crate::support::{Answer, Claims, Client, Sample, Setup, TestApp, secret, test, test_with};
 
 /// Codes of a page, in their order.
 fn codes(answer: &Answer) -> Vec<String> {
@@ -354,8 +354,9 @@ fn settings_are_in_no_list() {
         publish_with(&app.admin(), &sample, &format!("visibility=public&client_uuid={OWN}")).await;
         let own: Vec<Client> =
             vec![app.caller(Claims::admin(1, 7).client(OWN)), app.caller(Claims::user(1, 8).client(OWN)), app.admin()];
-        assert_eq!(own[0].post("/api/v4/widgets/a", r#"{"secret":"hush"}"#).await.status, 200);
-        assert_eq!(own[0].get("/api/v4/widgets/a").await.json()["settings"]["secret"], "hush");
+        let settings = format!(r#"{{"secret":"{}"}}"#, secret("hush"));
+        assert_eq!(own[0].post("/api/v4/widgets/a", &settings).await.status, 200);
+        assert_eq!(own[0].get("/api/v4/widgets/a").await.json()["settings"]["secret"], secret("hush"));
         for client in &own {
             let answer = client.get("/api/v4/widgets").await;
             assert_eq!(answer.json()["_embedded"]["widgets"][0]["is_active_in_account"], true);

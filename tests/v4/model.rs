@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{OWN, publish_with};
-use crate::support::{Claims, Sample, Setup, TestApp, test, test_with};
+use crate::support::{Claims, Sample, Setup, TestApp, secret, test, test_with};
 
 /// A widget of the list, by its code.
 async fn listed(app: &TestApp, claims: Claims, code: &str) -> Value {
@@ -50,9 +50,11 @@ fn every_key_is_there_in_the_source_s_order() {
         };
         assert_eq!(app.user().get("/api/v4/widgets/all").await.text(), model(false, "null", ""));
 
-        let settings = r#"{"zone":"eu","b":"hush","10":[1.0],"9":{"7":{"login":"l","password":"p"}}}"#;
+        let (hush, login, password) = (secret("hush"), secret("l"), secret("p"));
+        let logins = format!(r#"{{"7":{{"login":"{login}","password":"{password}"}}}}"#);
+        let settings = format!(r#"{{"zone":"eu","b":"{hush}","10":[1.0],"9":{logins}}}"#);
         let shown = format!(r#""settings":{settings},"#);
-        let installed = app.admin().post("/api/v4/widgets/all", settings).await;
+        let installed = app.admin().post("/api/v4/widgets/all", &settings).await;
         assert_eq!(installed.text(), model(true, "null", &shown));
         let answer = app.admin().put("/registry/v1/installs/all/lead-source", r#"{"pipeline_id":31}"#).await;
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -135,9 +135,12 @@ fn a_colleague_s_private_widget_is_shown_once_it_is_installed() {
 fn settings_are_shown_to_the_widget_s_own_integration_only() {
     test(async |app| {
         publish_secretive(app, "public").await;
-        install(app, 1, "hush").await;
+        install(app, 1, &crate::support::secret("hush")).await;
         for claims in [Claims::user(1, 8), Claims::user(1, 7), Claims::admin(1, 7), Claims::admin(1, 9)] {
-            assert_eq!(secret(app, claims.clone().client(OWN)).await.as_deref(), Some("hush"));
+            assert_eq!(
+                secret(app, claims.clone().client(OWN)).await.as_deref(),
+                Some(crate::support::secret("hush").as_str())
+            );
             assert_eq!(secret(app, claims.clone().client(OTHER)).await, None);
             assert_eq!(secret(app, claims.clone()).await, None);
             // No scope opens them.
@@ -170,9 +173,12 @@ fn settings_are_shown_only_where_and_while_the_widget_is_installed() {
 fn an_integration_opens_no_private_widget() {
     test(async |app| {
         publish_secretive(app, "private").await;
-        install(app, 1, "hush").await;
+        install(app, 1, &crate::support::secret("hush")).await;
         // Installed in account 1, so that its users see the widget; in account 2 nobody does.
-        assert_eq!(secret(app, Claims::user(1, 8).client(OWN)).await.as_deref(), Some("hush"));
+        assert_eq!(
+            secret(app, Claims::user(1, 8).client(OWN)).await.as_deref(),
+            Some(crate::support::secret("hush").as_str())
+        );
         for claims in [Claims::admin(2, 7).client(OWN), Claims::user(2, 8).client(OWN)] {
             let answer = app.caller(claims).get(PATH).await;
             assert_eq!(answer.problem(404), "Widget isn't found or is unavailable");
@@ -185,7 +191,7 @@ fn an_integration_opens_no_private_widget() {
 fn a_widget_without_an_integration_shows_its_settings_to_nobody() {
     test(async |app| {
         app.publish(&Sample::new("secretive", "1.0.0", &[("secret", "Secret", "pass", false)])).await;
-        install(app, 1, "hush").await;
+        install(app, 1, &crate::support::secret("hush")).await;
         for claims in [Claims::admin(1, 7), Claims::admin(1, 7).client(OWN), Claims::admin(1, 7).client(Uuid::nil())] {
             assert_eq!(secret(app, claims).await, None);
         }
@@ -196,11 +202,14 @@ fn a_widget_without_an_integration_shows_its_settings_to_nobody() {
 fn settings_follow_the_widget_to_another_integration() {
     test(async |app| {
         publish_secretive(app, "public").await;
-        install(app, 1, "hush").await;
+        install(app, 1, &crate::support::secret("hush")).await;
         let sample = Sample::new("secretive", "1.0.1", &[("secret", "Secret", "pass", false)]);
         publish_with(&app.admin(), &sample, &format!("client_uuid={OTHER}")).await;
         assert_eq!(secret(app, Claims::user(1, 8).client(OWN)).await, None);
-        assert_eq!(secret(app, Claims::user(1, 8).client(OTHER)).await.as_deref(), Some("hush"));
+        assert_eq!(
+            secret(app, Claims::user(1, 8).client(OTHER)).await.as_deref(),
+            Some(crate::support::secret("hush").as_str())
+        );
     });
 }
 

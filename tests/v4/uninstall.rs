@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{OWN, publish_with};
-use crate::support::{Answer, Claims, Client, Sample, TestApp, test};
+use crate::support::{Answer, Claims, Client, Sample, TestApp, secret, test};
 
 const NOT_FOUND: &str = "Widget isn't found or is unavailable";
 
@@ -155,8 +155,9 @@ fn settings_and_their_secrets_are_gone_from_the_database() {
         let settings =
             [("key", "Key", "pass", true), ("logins", "Logins", "users_lp", true), ("form", "Form", "custom", true)];
         app.publish(&Sample::new("a", "1.0.0", &settings).location("lead_sources")).await;
-        let body =
-            r#"{"key":"canary-1","logins":{"7":{"login":"canary-2","password":"canary-3"}},"form":["canary-4"]}"#;
+        let (key, login, password) = (secret("canary-1"), secret("canary-2"), secret("canary-3"));
+        let logins = format!(r#"{{"7":{{"login":"{login}","password":"{password}"}}}}"#);
+        let body = &format!(r#"{{"key":"{key}","logins":{logins},"form":["canary-4"]}}"#);
         for account in [1, 2] {
             assert_eq!(admin(app, account).post("/api/v4/widgets/a", body).await.status, 200);
         }
@@ -207,11 +208,11 @@ fn installing_anew_starts_without_the_old_settings_and_pipeline() {
         let sample = Sample::new("a", "1.0.0", &settings).location("lead_sources");
         publish_with(&app.admin(), &sample, &format!("visibility=public&client_uuid={OWN}")).await;
         let (admin, own) = (admin(app, 1), app.caller(Claims::user(1, 8).client(OWN)));
-        assert_eq!(admin.post("/api/v4/widgets/a", r#"{"old":"hush"}"#).await.status, 200);
+        assert_eq!(admin.post("/api/v4/widgets/a", &format!(r#"{{"old":"{}"}}"#, secret("hush"))).await.status, 200);
         let answer = admin.put("/registry/v1/installs/a/lead-source", r#"{"pipeline_id":31}"#).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let shown = own.get("/api/v4/widgets/a").await.json();
-        assert_eq!((&shown["pipeline_id"], &shown["settings"]["old"]), (&31.into(), &"hush".into()));
+        assert_eq!((&shown["pipeline_id"], &shown["settings"]["old"]), (&31.into(), &secret("hush").into()));
 
         is_done(&admin.delete("/api/v4/widgets/a").await);
         let shown = own.get("/api/v4/widgets/a").await;

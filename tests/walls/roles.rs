@@ -9,6 +9,7 @@ use widget_registry::database::migrations;
 
 use crate::program::server::{Server, block_on, folder, program};
 use crate::support::cluster::{self, Database};
+use crate::support::record::Run as _;
 use crate::support::{Claims, Sample};
 
 /// Runs statements as superuser, on a database or, without one, on the cluster.
@@ -34,7 +35,7 @@ async fn version(database: &Database) -> i32 {
 fn with_roles(database: &Database, service: &str, owner: Option<&str>) -> Command {
     let mut command = program();
     command.env("WIDGET_REGISTRY_DATABASE_URL", database.url_of(service));
-    command.env("WIDGET_REGISTRY_ENCRYPTION_KEYS", crate::support::app::ENCRYPTION_KEY);
+    command.env("WIDGET_REGISTRY_ENCRYPTION_KEYS", crate::support::app::encryption_key());
     if let Some(owner) = owner {
         command.env("WIDGET_REGISTRY_DATABASE_MIGRATION_URL", database.url_of(owner));
     }
@@ -42,12 +43,12 @@ fn with_roles(database: &Database, service: &str, owner: Option<&str>) -> Comman
 }
 
 fn migrate(mut command: Command) -> Output {
-    command.arg("migrate").output().unwrap()
+    command.arg("migrate").run()
 }
 
 /// A `serve` that must not start; what it complains of.
 fn refused(mut command: Command, data_dir: &Path) -> String {
-    let output = command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).output().unwrap();
+    let output = command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).run();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{complaint}");
     assert!(output.stdout.is_empty());
