@@ -226,15 +226,7 @@ fn read_all(r: &mut Reader, home: Result<PathBuf, DataDirError>) -> Option<Confi
         setting("workers", "0", "Threads that answer requests; 0 for one per processor."),
         parse::count(0, 1_024),
     );
-    let log = r.value(
-        setting(
-            "log",
-            "info,actix_server=warn,refinery_core=warn,sqlx=warn",
-            "What the log shows, such as info or widget_registry=debug,warn.",
-        ),
-        log_filter,
-    );
-    let log_format = r.value(setting("log_format", "text", "How the log looks: text or json."), log_format);
+    let (log, log_format) = log(r);
     let metrics = MetricsReaders::read(r);
     let outgoing = outgoing(r);
     let limits = Limits::read(r);
@@ -274,6 +266,18 @@ fn outgoing(r: &mut Reader) -> Option<Policy> {
         parse::switch,
     );
     Some(Policy { http: http?, loopback: loopback? })
+}
+
+fn log(r: &mut Reader) -> (Option<String>, Option<LogFormat>) {
+    let log = r.value(
+        setting(
+            "log",
+            "info,actix_server=warn,refinery_core=warn,sqlx=warn",
+            "What the log shows, such as info or widget_registry=debug,warn.",
+        ),
+        log_filter,
+    );
+    (log, r.value(setting("log_format", "text", "How the log looks: text or json."), log_format))
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

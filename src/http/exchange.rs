@@ -115,7 +115,7 @@ fn count(request: &HttpRequest, routes: Option<&[Arc<Route>]>, metrics: &Metrics
         Some(routes) => match routes.iter().find(|route| route.method == *method) {
             Some(route) => route.answered(metrics, status, took),
             None => {
-                metrics.answered(method.as_str(), routes.first().map_or(NO_ROUTE, |route| route.path), status, took)
+                metrics.answered(method.as_str(), routes.first().map_or(NO_ROUTE, |route| route.path), status, took);
             }
         },
         None => metrics.answered(method.as_str(), NO_ROUTE, status, took),

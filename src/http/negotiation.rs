@@ -14,6 +14,7 @@ pub struct Accepted<'a>(Vec<(&'a str, u16)>);
 
 impl<'a> Accepted<'a> {
     /// Reads `Accept-Encoding`. Who sends none gets the bytes themselves, which every client understands.
+    #[must_use]
     pub fn read(header: Option<&'a str>) -> Self {
         Self(weighted(header.unwrap_or_default()).take(MOST).collect())
     }
@@ -22,6 +23,7 @@ impl<'a> Accepted<'a> {
     /// that comes first.
     ///
     /// Where nothing is accepted that there is, the bytes themselves are sent all the same: the alternative is a refusal.
+    #[must_use]
     pub fn choose(&self, forms: impl Iterator<Item = Encoding>) -> Option<Encoding> {
         let weight = |form| self.weight(names(form)).or(self.any()).unwrap_or(0);
         let weights = forms.map(|form| (form, weight(form))).filter(|(_, weight)| *weight > 0);
@@ -31,6 +33,7 @@ impl<'a> Accepted<'a> {
     }
 
     /// Whether the bytes themselves may be sent.
+    #[must_use]
     pub fn identity(&self) -> bool {
         self.weight(&["identity"]).or(self.any()) != Some(0)
     }

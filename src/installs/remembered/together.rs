@@ -124,10 +124,10 @@ mod tests {
         static PUT: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
     }
 
+    type Answered = std::pin::Pin<Box<dyn Future<Output = Result<Vec<u32>, Failure>> + Send>>;
+
     /// Answers with the double, when it is let.
-    fn doubled(
-        gate: Arc<Semaphore>,
-    ) -> impl Fn(Vec<u32>) -> std::pin::Pin<Box<dyn Future<Output = Result<Vec<u32>, Failure>> + Send>> {
+    fn doubled(gate: Arc<Semaphore>) -> impl Fn(Vec<u32>) -> Answered {
         move |questions| {
             PUT.with_borrow_mut(|put| put.push(questions.clone()));
             let gate = gate.clone();
@@ -164,7 +164,7 @@ mod tests {
         let leave = async {
             let put = async || {
                 while PUT.with_borrow(Vec::is_empty) {
-                    tokio::task::yield_now().await
+                    tokio::task::yield_now().await;
                 }
             };
             tokio::select! {
