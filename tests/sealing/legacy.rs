@@ -132,7 +132,7 @@ fn an_old_integration_can_be_changed_before_it_is_sealed() {
         let as_before = "UPDATE integrations SET secret = $1, old_secret = NULL, old_secret_until = NULL, is_sealed = false WHERE secret IS NOT NULL";
         sqlx::query(as_before).bind(newest.as_bytes()).execute(&app.pool).await.unwrap();
         let as_before = "UPDATE installs SET settings = $1::json, sealed = NULL";
-        sqlx::query(as_before).bind(settings("any")).execute(&app.pool).await.unwrap();
+        sqlx::query(as_before).bind(settings(OPEN)).execute(&app.pool).await.unwrap();
         forget_keys(app).await;
         // Installs come first, so the integration is not sealed meanwhile.
         (client, newest, hold(app, 1).await)
@@ -197,7 +197,7 @@ fn sealing_stops_when_it_is_asked_and_others_go_on() {
 /// Puts secrets in the place of those of account 1, as somebody who writes the tables would: as if they were older than sealing. The rows,
 /// as faults name them.
 async fn plant(app: &TestApp, client: Uuid) -> Vec<String> {
-    let settings = settings("planted");
+    let settings = settings(OPEN);
     for plant in [
         "UPDATE installs SET settings = $1::json, sealed = NULL WHERE account_id = 1",
         "UPDATE integrations SET secret = convert_to(left($1, 64), 'UTF8'), is_sealed = false WHERE secret IS NOT NULL",
@@ -225,7 +225,7 @@ async fn is_refused(app: &TestApp, client: Uuid, rows: &[String]) {
     let faults = resealing::seal_old_once(&app.service, &app.sealing, || false).await.unwrap();
     let name = |fault: &Fault| fault.to_string().split(": is not sealed").next().unwrap().to_owned();
     assert_eq!(faults.iter().map(name).collect::<Vec<_>>(), rows);
-    assert!(everything(app).await.contains("planted"));
+    assert!(everything(app).await.contains(OPEN));
     assert_eq!(unsealed(app).await, 3);
 }
 
@@ -293,9 +293,11 @@ fn what_is_older_is_refused_from_the_moment_that_all_is_sealed() {
         publish(app, "one").await;
         assert_eq!(install(&admin(app, 1), "one", "own").await.status, 200);
         let (client, newest, old) = integration(&admin(app, 1)).await;
+        record::note(OPEN, &newest);
+        record::note(OPEN, &old);
         webhook_secrets(&admin(app, 1)).await;
         let as_before = "UPDATE installs SET settings = $1::json, sealed = NULL";
-        sqlx::query(as_before).bind(settings("own")).execute(&app.pool).await.unwrap();
+        sqlx::query(as_before).bind(settings(OPEN)).execute(&app.pool).await.unwrap();
         for forget in [
             "DELETE FROM webhook_secrets",
             "UPDATE integrations SET secret = $1, old_secret = $2, is_sealed = false WHERE secret IS NOT NULL",
@@ -310,7 +312,7 @@ fn what_is_older_is_refused_from_the_moment_that_all_is_sealed() {
     test_after(before, async |first, second, client| {
         while unsealed(first).await > 0 {}
         is_noted(first).await;
-        assert_eq!(read(&admin(first, 1), "one").await, settings("own"));
+        assert_eq!(read(&admin(first, 1), "one").await, settings(OPEN));
         webhook_secrets(&admin(first, 1)).await;
         // Each of the two has come to its end by itself, or does so now.
         for app in [first, second] {
