@@ -184,6 +184,11 @@ pub fn randomness() -> Secrets {
 pub fn note_keys(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.map(|entry| entry.unwrap().path()) {
+        // Key-encryption keys have a folder of their own.
+        if path.is_dir() {
+            note_keys(&path);
+            continue;
+        }
         let bytes = fs::read(&path).unwrap_or_default();
         match path.extension().and_then(|extension| extension.to_str()) {
             // PKCS #8 of Ed25519 without the public half ends with the private one.
