@@ -37,7 +37,7 @@ impl Sha256 {
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Answers are named by digests: `{:02x}` for each byte would cost more than the digest itself.
+        // Every read names its answer by a digest, so it is not formatted byte by byte.
         let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
         let text: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
         f.write_str(&text)

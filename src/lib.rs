@@ -30,7 +30,6 @@
 //! | [`outgoing`] | calls to addresses that somebody else chose |
 //! | [`background`] | work that goes on beside the requests: sweepers and workers |
 //! | [`data_dir`], [`sources`], [`digest`], [`encoding`] | the folder on this machine; time and randomness; SHA-256; packed forms of bytes |
-//! | [`recent`] | what was used recently, up to a number of things |
 //! | [`whole_file`] | writing a file whole or not at all |
 //!
 //! In every feature's folder `api.rs` holds its handlers under `/registry/v1` and `store.rs` its SQL; the other files are the rules
@@ -63,7 +62,6 @@ pub mod oauth;
 pub mod openapi;
 pub mod outgoing;
 pub mod ratings;
-pub mod recent;
 pub mod resealing;
 pub mod revocations;
 pub mod routes;

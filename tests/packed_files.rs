@@ -1,8 +1,5 @@
 //! Files that come packed to those who ask for it: which, in which form, and under which tag.
 
-use std::io::Read as _;
-
-use flate2::read::GzDecoder;
 use widget_registry::archive;
 
 use crate::support::{Answer, Client, Sample, TestApp, test};
@@ -29,16 +26,6 @@ async fn ask(client: &Client, method: &str, path: &str, headers: &[(&str, &str)]
     client.send(request).await
 }
 
-fn unpacked(answer: &Answer) -> Vec<u8> {
-    let mut out = Vec::new();
-    match answer.header("content-encoding") {
-        "gzip" => GzDecoder::new(answer.body.as_slice()).read_to_end(&mut out).unwrap(),
-        "br" => brotli::Decompressor::new(answer.body.as_slice(), 4_096).read_to_end(&mut out).unwrap(),
-        other => panic!("packed as {other:?}"),
-    };
-    out
-}
-
 #[test]
 fn a_text_comes_packed_to_those_who_ask() {
     test(async |app| {
@@ -54,7 +41,7 @@ fn a_text_comes_packed_to_those_who_ask() {
             let packed = ask(&nobody, "GET", SCRIPT, &[("accept-encoding", accept)]).await;
             assert_eq!((packed.status, packed.header("content-encoding")), (200, encoding));
             assert!(packed.body.len() > 300_000 && packed.body.len() < bytes.len() / 2, "{}", packed.body.len());
-            assert!(unpacked(&packed) == bytes, "{encoding}");
+            assert!(packed.unpacked() == bytes, "{encoding}");
             for same in ["cache-control", "content-type", "vary", "x-content-type-options", "accept-ranges"] {
                 assert_eq!(packed.header(same), plain.header(same), "{same}");
             }
@@ -155,7 +142,7 @@ fn a_private_text_comes_packed_and_stays_private() {
         assert_eq!((answer.status, answer.header("cache-control")), (200, "private, no-cache"));
         let vary: Vec<_> = answer.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(vary, ["Authorization", "Accept-Encoding"]);
-        assert!(unpacked(&answer) == bytes);
+        assert!(answer.unpacked() == bytes);
         ask(&app.with_token(None), "GET", SCRIPT, &[("accept-encoding", "gzip")]).await.problem(404);
     });
 }
@@ -190,6 +177,6 @@ fn packed_forms_are_stored_once() {
         assert_eq!(forms, 2);
         let path = "/widgets/packed/1.1.0/big.css";
         let answer = ask(&app.with_token(None), "GET", path, &[("accept-encoding", "gzip")]).await;
-        assert!(unpacked(&answer) == bytes);
+        assert!(answer.unpacked() == bytes);
     });
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use quick_cache::sync::Cache;
+
 use super::check::{Refusal, accept, verify};
 use super::claims::{Caller, Claims};
 use super::keys::Verifier;
 use super::revoked::Revocations;
 use crate::digest::Sha256;
-use crate::recent::Recent;
 use crate::sources::Clock;
 
 /// Tokens that are remembered at most; each takes about 400 bytes.
@@ -18,7 +19,7 @@ const REMEMBERED: usize = 20_000;
 /// It belongs to the keys that it checks with, and is gone when there are others. Nothing but the signature is remembered: issuer, life
 /// and revocations are judged each time.
 #[derive(Debug)]
-pub struct Checked(Recent<Sha256, Signed>);
+pub struct Checked(Cache<Sha256, Signed>);
 
 #[derive(Debug, Clone)]
 struct Signed {
@@ -29,7 +30,7 @@ struct Signed {
 
 impl Default for Checked {
     fn default() -> Self {
-        Self(Recent::new(REMEMBERED))
+        Self(Cache::new(REMEMBERED))
     }
 }
 
@@ -47,13 +48,13 @@ impl Checked {
         clock: &Clock,
     ) -> Result<Caller, Refusal> {
         let digest = Sha256::of(&[token.as_bytes()]);
-        let known = self.0.get(digest).filter(|known| known.until.is_none_or(|until| clock.unix() < until));
+        let known = self.0.get(&digest).filter(|known| known.until.is_none_or(|until| clock.unix() < until));
         let signed = if let Some(known) = known {
             known
         } else {
             let (claims, until) = verify(token, verifier, clock)?;
             let signed = Signed { claims: Arc::new(claims), until };
-            self.0.put(digest, signed.clone());
+            self.0.insert(digest, signed.clone());
             signed
         };
         accept(&signed.claims, verifier, revoked, clock)

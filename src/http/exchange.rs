@@ -158,7 +158,8 @@ fn request_id(request: &HttpRequest, shared: &Shared) -> String {
 fn log(request: &HttpRequest, status: StatusCode, took: Duration) {
     let (method, path) = (request.method().as_str(), request.path());
     let (status, took_us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-    // Writing a line costs as much as a quarter of a read, so what went well is told to who asks for it; /metrics counts everything.
+    // A line for each read would be written by a call of the system for each, so what went well is told to who asks for it; /metrics counts
+    // everything.
     match status {
         500.. => tracing::warn!(method, path, status, took_us, "answered"),
         400.. => tracing::info!(method, path, status, took_us, "answered"),

@@ -148,8 +148,7 @@ impl Default for Metrics {
     }
 }
 
-/// What is counted of one method of one route, found once: looking it up for each request would cost as much as the rest of a read's
-/// own work.
+/// What is counted of one method of one route, found once and not for each request.
 pub struct RouteMetrics {
     labels: RouteLabels,
     requests: Family<RequestLabels, Counter>,

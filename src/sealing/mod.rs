@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use envelope::{DataKey, Era, KeyEncryptionKey, Place, Sealed};
 pub use key_id::KeyId;
+use quick_cache::sync::Cache;
 pub use ring::{Ring, RingError, Source};
 use secrecy::SecretSlice;
 pub use start::StartError;
@@ -22,7 +23,6 @@ use time::OffsetDateTime;
 use self::store::{Known, Wrapped};
 use crate::auth::AccountId;
 use crate::database::{Failure, Pool};
-use crate::recent::Recent;
 use crate::sources::{Clock, NoRandomness, Secrets};
 
 /// Seconds after which a server looks whether an account has a newer data key, or one again that did not open or was not there.
@@ -121,7 +121,7 @@ struct Inner {
     pool: Pool,
     source: Source,
     ring: RwLock<Arc<Ring>>,
-    keys: Recent<Wanted, Kept>,
+    keys: Cache<Wanted, Kept>,
     secrets: Secrets,
     clock: Clock,
     /// Whether no row is older than sealing any more; never `false` again.
@@ -244,7 +244,7 @@ impl Sealing {
             self.unwrap(&next).await?.ok_or_else(|| next.fault())?
         };
         let until = self.0.clock.unix().saturating_add(NEWEST_COUNTS);
-        self.0.keys.put(Wanted::Newest(account), Kept { key: Some(key.clone()), until: Some(until) });
+        self.0.keys.insert(Wanted::Newest(account), Kept { key: Some(key.clone()), until: Some(until) });
         Ok(key)
     }
 
@@ -340,12 +340,12 @@ impl Sealing {
     }
 
     fn kept(&self, wanted: Wanted) -> Option<Kept> {
-        let kept = self.0.keys.get(wanted)?;
+        let kept = self.0.keys.get(&wanted)?;
         kept.until.is_none_or(|until| until > self.0.clock.unix()).then_some(kept)
     }
 
     fn keep(&self, account: AccountId, id: i32, key: Option<Arc<DataKey>>) {
         let until = if key.is_some() { None } else { Some(self.0.clock.unix().saturating_add(NEWEST_COUNTS)) };
-        self.0.keys.put(Wanted::Numbered(account, id), Kept { key, until });
+        self.0.keys.insert(Wanted::Numbered(account, id), Kept { key, until });
     }
 }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
+use quick_cache::sync::Cache;
+
 use super::store::{self, Known, Wrapped};
 use super::{Era, Inner, KeyEncryptionKey, KeyId, READY, Ring, RingError, Sealing, Source};
 use crate::auth::AccountId;
 use crate::config::EncryptionKeys;
 use crate::data_dir::DataDirError;
 use crate::database::{Failure, Pool};
-use crate::recent::Recent;
 use crate::sources::{Clock, Secrets};
 
 /// Data keys of each encryption key that are opened at the start.
@@ -121,7 +122,7 @@ impl Sealing {
             pool,
             source,
             ring,
-            keys: Recent::new(READY),
+            keys: Cache::new(READY),
             secrets,
             clock,
             all_sealed: AtomicBool::new(all_sealed),

@@ -99,7 +99,7 @@ impl Answer {
         Self { tag, body: body.into(), packed: None }
     }
 
-    /// A packed form, where that pays: made once, for all who ask again.
+    /// A packed form, where it has a quarter of the bytes at most: made once, for all who ask again.
     #[must_use]
     pub fn packed(&self, form: Encoding) -> Option<Bytes> {
         if self.body.len() < WORTH_PACKING {
@@ -109,7 +109,7 @@ impl Answer {
         let made = || {
             let packed =
                 form.pack(&self.body).inspect_err(|error| tracing::error!(%error, "an answer cannot be packed"));
-            packed.ok().filter(|packed| packed.len() < self.body.len()).map(Bytes::from)
+            packed.ok().filter(|packed| packed.len() <= self.body.len() / 4).map(Bytes::from)
         };
         self.packed.as_ref()?.get(place)?.get_or_init(made).clone()
     }
@@ -120,7 +120,7 @@ struct Size;
 
 impl Weighter<Key, Answer> for Size {
     fn weight(&self, key: &Key, answer: &Answer) -> u64 {
-        // Packed forms have less than half of the bytes, both together.
+        // Packed forms have at most half of the bytes, both together: see [`Answer::packed`].
         EACH + (key.languages.len() + key.origin.len() + answer.body.len() * 3 / 2) as u64
     }
 }

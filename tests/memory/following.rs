@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt as _;
 use widget_registry::catalogue::WidgetId;
 use widget_registry::catalogue::changes::store as changes;
 
-use super::{codes, rate, rating};
+use super::{ask_and_leave, audited, codes, rate, rating};
 use crate::support::{Claims, Raw, Sample, TestApp, test};
 
 /// What another server changes must be seen by a request that begins a second later.
@@ -82,7 +81,7 @@ fn clients_who_leave_do_not_make_it_old() {
         app.publish(&Sample::plain("a")).await;
         let token = Claims::admin(1, 7).scopes(&["publish", "publish:public"]).sign(&app.key, app.now());
         let stranger = app.caller(Claims::user(2, 9));
-        let visibility = async || {
+        let visibility = async || -> String {
             let query = sqlx::query_scalar("SELECT visibility FROM widgets WHERE code = 'a'");
             query.fetch_one(&app.pool).await.unwrap()
         };
@@ -91,19 +90,13 @@ fn clients_who_leave_do_not_make_it_old() {
             let wanted = if round % 2 == 0 { "private" } else { "public" };
             let body = format!(r#"{{"visibility":"{wanted}"}}"#);
             let request = Raw::new("PUT", "/registry/v1/widgets/a/visibility").token(&token).json(body);
-            let mut stream = app.connect().await;
-            stream.write_all(&request.bytes()).await.unwrap();
-            // Gone at some moment of the transaction.
-            for _ in 0..round * 20 {
-                tokio::task::yield_now().await;
-            }
-            stream.set_zero_linger().unwrap();
-            drop(stream);
+            ask_and_leave(app, &request, round).await;
             for _ in 0..4 {
-                let before: String = visibility().await;
+                let before = audited(app, 1).await;
                 let status = stranger.get("/api/v4/widgets/a").await.status;
-                if visibility().await == before {
-                    assert_eq!(status, if before == "public" { 200 } else { 404 }, "round {round}");
+                let has = visibility().await;
+                if audited(app, 1).await == before {
+                    assert_eq!(status, if has == "public" { 200 } else { 404 }, "round {round}");
                     compared += 1;
                 }
             }

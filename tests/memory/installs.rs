@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
 use widget_registry::auth::AccountId;
 
+use super::{ask_and_leave, audited};
 use crate::support::{Claims, Client, Raw, Sample, Setup, TestApp, test_with};
 
 fn only_writer() -> Setup {
@@ -160,19 +160,12 @@ fn clients_who_leave_do_not_make_them_old() {
                 0 => Raw::new("POST", "/api/v4/widgets/a").token(&token).json("{}"),
                 _ => Raw::new("DELETE", "/api/v4/widgets/a").token(&token),
             };
-            let mut stream = app.connect().await;
-            stream.write_all(&request.bytes()).await.unwrap();
-            // Gone at some moment of the transaction.
-            for _ in 0..round * 20 {
-                tokio::task::yield_now().await;
-            }
-            stream.set_zero_linger().unwrap();
-            drop(stream);
+            ask_and_leave(app, &request, round).await;
             for _ in 0..4 {
-                let before = installed(app, 1).await;
-                let shown = active(&admin).await;
-                if installed(app, 1).await == before {
-                    assert_eq!(shown, before, "round {round}");
+                let before = audited(app, 1).await;
+                let (shown, has) = (active(&admin).await, installed(app, 1).await);
+                if audited(app, 1).await == before {
+                    assert_eq!(shown, has, "round {round}");
                     compared += 1;
                 }
             }

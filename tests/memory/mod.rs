@@ -6,7 +6,9 @@ mod installs;
 mod model;
 mod two_servers;
 
-use crate::support::{Answer, TestApp};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::support::{Answer, Raw, TestApp};
 
 /// The codes of a list's widgets.
 fn codes(answer: &Answer) -> Vec<String> {
@@ -30,4 +32,20 @@ async fn rating(app: &TestApp, code: &str) -> String {
     let answer = app.user().get(&format!("/api/v4/widgets/{code}")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()["rating"].as_str().unwrap().to_owned()
+}
+
+/// Sends a request and goes away, at another moment of its transaction in every round.
+async fn ask_and_leave(app: &TestApp, request: &Raw, round: usize) {
+    let mut stream = app.connect().await;
+    stream.write_all(&request.bytes()).await.unwrap();
+    for _ in 0..round * 20 {
+        tokio::task::yield_now().await;
+    }
+    stream.set_zero_linger().unwrap();
+}
+
+/// How many changes an account's audit log has: what one request changes and another changes back is told by it.
+async fn audited(app: &TestApp, account: i64) -> i64 {
+    let query = sqlx::query_scalar("SELECT count(*) FROM audit_entries WHERE account_id = $1");
+    query.bind(account).fetch_one(&app.pool).await.unwrap()
 }

@@ -1,7 +1,9 @@
 //! A caller of the service.
 
 use std::fmt;
+use std::io::Read as _;
 
+use flate2::read::GzDecoder;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 
@@ -94,6 +96,17 @@ impl Answer {
 
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The body without its coding.
+    pub fn unpacked(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match self.header("content-encoding") {
+            "gzip" => GzDecoder::new(self.body.as_slice()).read_to_end(&mut out).unwrap(),
+            "br" => brotli::Decompressor::new(self.body.as_slice(), 4_096).read_to_end(&mut out).unwrap(),
+            other => panic!("packed as {other:?}"),
+        };
+        out
     }
 
     /// A header's value; empty when it is not there.
