@@ -31,7 +31,7 @@ use crate::oauth;
 use crate::outgoing::{Client, ClientError};
 use crate::resealing;
 use crate::revocations;
-use crate::routes;
+use crate::routes::{self, Paths};
 use crate::sealing::{self, Sealing};
 use crate::sources::{Clock, Identifiers, Secrets};
 use crate::token_keys::{self, Remote, RemoteError};
@@ -349,7 +349,7 @@ fn serve(listener: TcpListener, shared: &Arc<Shared>, kept: &Kept) -> io::Result
         0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
         count => count,
     };
-    let table: Vec<Arc<_>> = routes::table().into_iter().map(Arc::new).collect();
+    let paths = Arc::new(Paths::of(routes::table()).map_err(io::Error::other)?);
     let (for_app, kept) = (shared.clone(), kept.clone());
     let app = move || {
         let kept = kept.clone();
@@ -357,7 +357,7 @@ fn serve(listener: TcpListener, shared: &Arc<Shared>, kept: &Kept) -> io::Result
             .app_data(kept.catalogue)
             .app_data(kept.installs)
             .app_data(kept.answers)
-            .configure(|config| routes::mount(config, &for_app, &table))
+            .configure(|config| routes::mount(config, &for_app, &paths))
     };
     let server = HttpServer::new(app)
         .workers(workers)

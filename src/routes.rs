@@ -2,7 +2,6 @@
 //! the server, the OpenAPI document and the authorisation test read them from here.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -19,7 +18,7 @@ use crate::continuations::inspect::api as inspect;
 use crate::delivery::history::api as deliveries;
 use crate::delivery::secret::api as secret;
 use crate::http::exchange::exchange;
-use crate::http::route::Route;
+use crate::http::route::{Route, decoded_path};
 use crate::http::shared::Shared;
 use crate::{
     audit, catalogue, continuations, delivery, files, health, installs, integrations, monitoring, oauth, openapi,
@@ -94,23 +93,47 @@ pub fn table() -> Vec<Route> {
     ]
 }
 
-/// Mounts the table, and the answer to every other address, on one thread of the server.
-pub fn mount(config: &mut web::ServiceConfig, shared: &Arc<Shared>, table: &[Arc<Route>]) {
-    let mut by_path: BTreeMap<&str, Vec<Arc<Route>>> = BTreeMap::new();
-    for route in table {
-        by_path.entry(route.path).or_default().push(route.clone());
+/// The table by paths.
+#[derive(Debug, Clone)]
+pub struct Paths(matchit::Router<Arc<[Arc<Route>]>>);
+
+impl Paths {
+    /// Every route of the table.
+    ///
+    /// # Errors
+    ///
+    /// When two paths of the table mean the same.
+    pub fn of(table: Vec<Route>) -> Result<Self, matchit::InsertError> {
+        let mut by_path: BTreeMap<&str, Vec<Arc<Route>>> = BTreeMap::new();
+        for route in table {
+            by_path.entry(route.path).or_default().push(Arc::new(route));
+        }
+        let mut paths = matchit::Router::new();
+        for (path, routes) in by_path {
+            let routes: Arc<[Arc<Route>]> = routes.into();
+            // The path of a file has segments of its own, or none.
+            if let Some(folder) = path.strip_suffix("{path}") {
+                paths.insert(folder, routes.clone())?;
+                paths.insert(format!("{folder}{{*path}}"), routes)?;
+            } else {
+                paths.insert(path, routes)?;
+            }
+        }
+        Ok(Self(paths))
     }
-    for (path, routes) in by_path {
-        // The path of a file has segments of its own.
-        let pattern = path.replace("{path}", "{path:.*}");
-        config.service(web::resource(pattern).default_service(answer(shared, Some(routes.into()))));
+
+    /// The routes of a path.
+    fn at(&self, path: &str) -> Option<Arc<[Arc<Route>]>> {
+        self.0.at(path).ok().map(|found| found.value.clone())
     }
-    config.default_service(answer(shared, None));
 }
 
-fn answer(shared: &Arc<Shared>, routes: Option<Rc<[Arc<Route>]>>) -> actix_web::Route {
-    let shared = shared.clone();
-    web::to(move |request: HttpRequest, payload: web::Payload| {
-        exchange(request, payload.into_inner(), shared.clone(), routes.clone())
-    })
+/// Mounts the table, and the answer to every other address, on one thread of the server. The server's own router would try one path
+/// after the other.
+pub fn mount(config: &mut web::ServiceConfig, shared: &Arc<Shared>, paths: &Arc<Paths>) {
+    let (shared, paths) = (shared.clone(), paths.clone());
+    config.default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
+        let routes = paths.at(decoded_path(&request));
+        exchange(request, payload.into_inner(), shared.clone(), routes)
+    }));
 }

@@ -34,7 +34,7 @@ pub async fn exchange(
     request: HttpRequest,
     payload: Payload,
     shared: Arc<Shared>,
-    routes: Option<Rc<[Arc<Route>]>>,
+    routes: Option<Arc<[Arc<Route>]>>,
 ) -> HttpResponse {
     let id: Rc<str> = request_id(&request, &shared).into();
     let span = tracing::info_span!("request", id = %id, account = tracing::field::Empty, user = tracing::field::Empty);

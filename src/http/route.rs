@@ -1,5 +1,6 @@
 //! A row of the route table, and the walk of a request through its checks.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -40,6 +41,7 @@ pub struct Call<P, B = NoBody> {
     pub body: B,
     request: HttpRequest,
     id: Rc<str>,
+    pattern: &'static str,
 }
 
 impl<P, B> Call<P, B> {
@@ -49,11 +51,15 @@ impl<P, B> Call<P, B> {
         &self.id
     }
 
-    /// A decoded segment of the path, by its name in the route table. What cannot be decoded is left as it is, and matches no
-    /// pattern of ours.
+    /// A decoded segment of the path, by its name in the route table; the last one is all of the rest. What cannot be decoded is left
+    /// as it is, and matches no pattern of ours.
     #[must_use]
     pub fn segment(&self, name: &str) -> &str {
-        self.request.match_info().get(name).unwrap_or_default()
+        let is_named = |segment: &str| segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(name);
+        let segments = || self.pattern.split('/');
+        let place = segments().position(is_named);
+        let found = place.and_then(|place| decoded_path(&self.request).splitn(segments().count(), '/').nth(place));
+        found.unwrap_or_default()
     }
 
     /// What follows the first segments of the path, as it was sent.
@@ -100,24 +106,23 @@ impl<P, B> Call<P, B> {
         origin::of_request(&self.request, config.public_url.as_ref(), &config.trusted_proxies)
     }
 
-    /// The languages of `Accept-Language`, the most wanted first, at most 16.
-    #[must_use]
-    pub fn languages(&self) -> Vec<String> {
-        languages(&self.accepted_languages())
-    }
-
     /// `Accept-Language` as it was written.
     #[must_use]
-    pub fn accepted_languages(&self) -> String {
+    pub fn accepted_languages(&self) -> Cow<'_, str> {
         self.list(&header::ACCEPT_LANGUAGE).unwrap_or_default()
     }
 
     /// A header that is a list: several lines count as one (RFC 9110, 5.3). `None` when it is not there.
     #[must_use]
-    pub fn list(&self, name: &HeaderName) -> Option<String> {
-        let mut lines = self.request.headers().get_all(name).peekable();
-        lines.peek()?;
-        Some(lines.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(","))
+    pub fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        let mut lines = self.request.headers().get_all(name);
+        let first = lines.next()?.to_str().unwrap_or_default();
+        let mut all = Cow::Borrowed(first);
+        for line in lines.filter_map(|line| line.to_str().ok()) {
+            all += ",";
+            all += line;
+        }
+        Some(all)
     }
 
     /// A header's value when it stands there exactly once and is text.
@@ -135,13 +140,19 @@ impl<P, B> Call<P, B> {
     }
 }
 
+/// The path as the server has decoded it: all but `%`, `/` and `+`.
+#[must_use]
+pub fn decoded_path(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
+}
+
 /// The languages of an `Accept-Language`, the most wanted first, at most 16.
 #[must_use]
-pub fn languages(accept: &str) -> Vec<String> {
+pub fn languages(accept: &str) -> Vec<&str> {
     let wanted = weighted(accept).filter(|(tag, weight)| *weight > 0 && *tag != "*");
     let mut wanted: Vec<(&str, u16)> = wanted.take(16).collect();
     wanted.sort_by_key(|(_, weight)| Reverse(*weight));
-    wanted.into_iter().map(|(tag, _)| tag.to_owned()).collect()
+    wanted.into_iter().map(|(tag, _)| tag).collect()
 }
 
 /// What a route does with the body.
@@ -316,7 +327,7 @@ impl Route {
         B: Body,
         F: Future<Output = Result<HttpResponse, Problem>> + 'static,
     {
-        let run = move |asked| -> Answer { Box::pin(checked(handler, asked)) };
+        let run = move |asked| -> Answer { Box::pin(checked(handler, path, asked)) };
         Self { method, path, who: P::WHO, body: B::KIND, run: Box::new(run), measured: OnceLock::new() }
     }
 
@@ -334,6 +345,7 @@ impl Route {
 /// The order of checks: token 401 → rate 429 → role 403 → content type and body 400, 413, 415 → the handler's own.
 async fn checked<P, B, F>(
     handler: fn(Call<P, B>) -> F,
+    pattern: &'static str,
     Asked { request, payload, shared, id }: Asked,
 ) -> Result<HttpResponse, Problem>
 where
@@ -357,7 +369,7 @@ where
     let who = P::grant(caller)?;
     let body = B::read(&request, payload, &shared).await?;
     let time = shared.config.limits.handler_time;
-    let mut answer = pin!(handler(Call { shared, who, body, request, id }));
+    let mut answer = pin!(handler(Call { shared, who, body, request, id, pattern }));
     // What is answered out of memory needs no timer.
     match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
         Poll::Ready(answer) => answer,
@@ -394,8 +406,8 @@ mod tests {
     #[test]
     fn languages_come_by_weight() {
         assert_eq!(languages("ru;q=0.5, en-US, es;q=0.9, *;q=0.1, de;q=0"), ["en-US", "es", "ru"]);
-        assert!(languages("").iter().all(String::is_empty));
-        assert_eq!(languages("en;q=NaN, fr;q=x, es;w=1, de;qq=1"), Vec::<String>::new());
+        assert!(languages("").iter().all(|language| language.is_empty()));
+        assert_eq!(languages("en;q=NaN, fr;q=x, es;w=1, de;qq=1"), Vec::<&str>::new());
         assert_eq!(languages("en;Q=0.5, ru;Q=0.9"), ["ru", "en"]);
     }
 }

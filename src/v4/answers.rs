@@ -138,7 +138,7 @@ impl Default for Answers {
 impl<'a> Asked<'a> {
     /// A question about a content of the catalogue; `None` when nobody asks like this twice.
     #[must_use]
-    pub fn new(catalogue: u64, caller: &Caller, question: Question, view: &'a View) -> Option<Self> {
+    pub fn new(catalogue: u64, caller: &Caller, question: Question, view: &'a View<'_>) -> Option<Self> {
         let (languages, origin) = (view.accepted(), view.origin());
         let (account, user) = (caller.account.get(), caller.user.get());
         let asked = Self { catalogue, account, user, question, languages, origin };

@@ -87,7 +87,7 @@ fn index(number: u64) -> usize {
 }
 
 /// [`PageModel`], its widgets as they are in memory.
-fn body(page: u64, links: &PageLinks, widgets: &[Written<'_>], view: &View) -> Result<Vec<u8>, Problem> {
+fn body(page: u64, links: &PageLinks, widgets: &[Written<'_>], view: &View<'_>) -> Result<Vec<u8>, Problem> {
     let mut body = hal::bytes(&PageModel { page, links, embedded: Embedded { widgets: Vec::new() } })?;
     // Between the brackets.
     let end = body.split_off(body.len().saturating_sub(END.len()));

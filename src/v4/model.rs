@@ -65,31 +65,24 @@ pub struct FieldModel<'a> {
 
 /// What the model depends on besides the widget: where links lead to, and the caller's languages.
 #[derive(Debug)]
-pub struct View {
+pub struct View<'a> {
     origin: String,
-    accepted: String,
-    pub(super) languages: Vec<String>,
-    pub(super) default_locale: String,
+    accepted: Cow<'a, str>,
+    pub(super) default_locale: &'a str,
 }
 
-impl View {
+impl<'a> View<'a> {
     /// The view of a request.
     #[must_use]
-    pub fn of<P, B>(call: &Call<P, B>) -> Self {
-        let accepted = call.accepted_languages();
-        Self {
-            origin: call.origin(),
-            languages: languages(&accepted),
-            accepted,
-            default_locale: call.shared.config.default_locale.clone(),
-        }
+    pub fn of<P, B>(call: &'a Call<P, B>) -> Self {
+        let default_locale = &call.shared.config.default_locale;
+        Self { origin: call.origin(), accepted: call.accepted_languages(), default_locale }
     }
 
     /// A view in one language, with links that lead nowhere yet.
     #[must_use]
-    pub fn of_nobody(locale: &str, default_locale: &str) -> Self {
-        let default_locale = default_locale.to_owned();
-        Self { origin: String::new(), accepted: locale.to_owned(), languages: vec![locale.to_owned()], default_locale }
+    pub fn of_nobody(locale: &'a str, default_locale: &'a str) -> Self {
+        Self { origin: String::new(), accepted: Cow::Borrowed(locale), default_locale }
     }
 
     /// What links begin with, as it stands in JSON.
@@ -108,6 +101,12 @@ impl View {
         &self.accepted
     }
 
+    /// The caller's languages, the most wanted first.
+    #[must_use]
+    pub fn languages(&self) -> Vec<&str> {
+        languages(&self.accepted)
+    }
+
     /// What links begin with.
     #[must_use]
     pub fn origin(&self) -> &str {
@@ -122,7 +121,7 @@ impl View {
 
     /// A widget as this caller sees it. Whether `settings` are shown is the method's decision.
     #[must_use]
-    pub fn model<'a>(&'a self, sighting: &'a Sighting, settings: Option<&'a Settings>) -> WidgetModel<'a> {
+    pub fn model<'m>(&'m self, sighting: &'m Sighting, settings: Option<&'m Settings>) -> WidgetModel<'m> {
         let Sighting { widget, install } = sighting;
         WidgetModel {
             id: widget.id.0,
@@ -141,11 +140,11 @@ impl View {
         }
     }
 
-    fn fields<'a>(&'a self, widget: &'a Widget) -> Vec<FieldModel<'a>> {
-        let languages: Vec<&str> = self.languages.iter().map(String::as_str).collect();
-        let field = |field: &'a crate::catalogue::Field| FieldModel {
+    fn fields<'m>(&'m self, widget: &'m Widget) -> Vec<FieldModel<'m>> {
+        let languages = self.languages();
+        let field = |field: &'m crate::catalogue::Field| FieldModel {
             key: &field.key,
-            name: field.name.resolve(&languages, &self.default_locale),
+            name: field.name.resolve(&languages, self.default_locale),
             r#type: field.kind,
             is_required: field.is_required,
         };

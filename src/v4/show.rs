@@ -49,7 +49,7 @@ pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
     Ok(conditional::answer(&call, &answer.tag, answer.body.clone(), |form| answer.packed(form)))
 }
 
-fn made(seen: Seen<'_>, view: &View) -> Result<Answer, Problem> {
+fn made(seen: Seen<'_>, view: &View<'_>) -> Result<Answer, Problem> {
     let widgets = shown(vec![seen], view)?;
     let origin = view.escaped_origin();
     let mut body = Vec::with_capacity(widgets.iter().map(|widget| widget.size(&origin)).sum());

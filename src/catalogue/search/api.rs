@@ -1,5 +1,6 @@
 //! `GET /registry/v1/widgets` and `GET /registry/v1/widgets/{code}`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
@@ -20,7 +21,7 @@ use crate::http::hal::{self, PartLinks, SelfLink};
 use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::route::{Call, NoBody};
+use crate::http::route::{Call, NoBody, languages};
 
 /// Widgets on a page when the client does not say.
 const DEFAULT_LIMIT: u64 = 50;
@@ -229,19 +230,16 @@ fn choice<T, E: std::fmt::Display>(
 }
 
 /// What an answer depends on besides what was found.
-struct View {
+struct View<'a> {
     origin: String,
-    languages: Vec<String>,
-    default_locale: String,
+    accepted: Cow<'a, str>,
+    default_locale: &'a str,
 }
 
-impl View {
-    fn of(call: &Call<User, NoBody>) -> Self {
-        Self {
-            origin: call.origin(),
-            languages: call.languages(),
-            default_locale: call.shared.config.default_locale.clone(),
-        }
+impl<'a> View<'a> {
+    fn of(call: &'a Call<User, NoBody>) -> Self {
+        let default_locale = &call.shared.config.default_locale;
+        Self { origin: call.origin(), accepted: call.accepted_languages(), default_locale }
     }
 
     /// The address of a page: of the parameters only those that count, in one order.
@@ -261,8 +259,8 @@ impl View {
     }
 
     fn widget(&self, entry: Entry) -> CatalogueWidget {
-        let Self { origin, languages, default_locale } = self;
-        let languages: Vec<&str> = languages.iter().map(String::as_str).collect();
+        let Self { origin, accepted, default_locale } = self;
+        let languages = languages(accepted);
         let texts = &entry.texts;
         let mut logos = BTreeMap::new();
         for path in &entry.logos {

@@ -57,7 +57,7 @@ pub struct Text {
 }
 
 impl Text {
-    fn of(widget: &Widget, view: &View) -> Result<Self, NotReady> {
+    fn of(widget: &Widget, view: &View<'_>) -> Result<Self, NotReady> {
         let sighting = Sighting { widget: widget.clone(), install: None };
         let mut bytes = serde_json::to_vec(&view.model(&sighting, None))?;
         let mut end = Vec::new();
@@ -123,7 +123,7 @@ impl Ready {
     /// # Errors
     ///
     /// A fault of ours.
-    pub fn text(&self, view: &View) -> Result<Cow<'_, Text>, NotReady> {
+    pub fn text(&self, view: &View<'_>) -> Result<Cow<'_, Text>, NotReady> {
         match &self.texts {
             Texts::One(text) => Ok(Cow::Borrowed(text)),
             Texts::Many(texts) => {
@@ -170,9 +170,9 @@ fn texts(widget: &Widget, default_locale: &str) -> Result<Texts, NotReady> {
     }
 }
 
-impl View {
+impl View<'_> {
     /// The place of the language that is shown, among those that there are.
     fn choose<'a>(&self, locales: &(impl Iterator<Item = &'a str> + Clone)) -> usize {
-        choose_locale(locales, self.languages.iter().map(String::as_str), &self.default_locale)
+        choose_locale(locales, self.languages().into_iter(), self.default_locale)
     }
 }

@@ -19,7 +19,7 @@ pub(in crate::v4) struct Written<'a> {
 /// # Errors
 ///
 /// 500 when one cannot be written.
-pub(in crate::v4) fn shown<'a>(seen: Vec<Seen<'a>>, view: &View) -> Result<Vec<Written<'a>>, Problem> {
+pub(in crate::v4) fn shown<'a>(seen: Vec<Seen<'a>>, view: &View<'_>) -> Result<Vec<Written<'a>>, Problem> {
     let written = seen.into_iter().map(|seen| Ok(Written { text: seen.widget.text(view)?, seen }));
     written.collect::<Result<_, super::NotReady>>().map_err(|error| {
         tracing::error!(%error, "a widget cannot be shown");
@@ -40,7 +40,7 @@ impl Written<'_> {
 }
 
 /// Names the bytes of an answer that is made of these widgets and of what `around` says.
-pub(in crate::v4) fn tag_of(around: &str, view: &View, widgets: &[Written<'_>]) -> Tag {
+pub(in crate::v4) fn tag_of(around: &str, view: &View<'_>, widgets: &[Written<'_>]) -> Tag {
     let mut parts = Vec::with_capacity(64 + view.origin().len() + around.len() + widgets.len() * 32);
     for part in [view.origin(), "\n", around, "\n"] {
         parts.extend_from_slice(part.as_bytes());
