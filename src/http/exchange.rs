@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -19,12 +18,10 @@ use super::cors;
 use super::held::Held;
 use super::origin;
 use super::problem::Problem;
+use super::request_id::{REQUEST_ID, RequestId};
 use super::route::{Asked, Route};
 use super::shared::Shared;
 use crate::metrics::Metrics;
-
-/// Names the request in the log and in the answer.
-pub const REQUEST_ID: &str = "x-request-id";
 
 /// What counts as the route of requests that have none: their paths are whatever clients send.
 const NO_ROUTE: &str = "none";
@@ -36,8 +33,8 @@ pub async fn exchange(
     shared: Arc<Shared>,
     routes: Option<Arc<[Arc<Route>]>>,
 ) -> HttpResponse {
-    let id: Rc<str> = request_id(&request, &shared).into();
-    let span = tracing::info_span!("request", id = %id, account = tracing::field::Empty, user = tracing::field::Empty);
+    let id = RequestId::of(&request, &shared);
+    let span = tracing::info_span!("request", id = %id.as_str(), account = tracing::field::Empty, user = tracing::field::Empty);
     let started = Instant::now();
     let (payload, held) = Held::split(&request, payload);
     async {
@@ -47,9 +44,7 @@ pub async fn exchange(
             Err(problem) => problem.response(),
         };
         let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            headers.insert(HeaderName::from_static(REQUEST_ID), value);
-        }
+        headers.insert(HeaderName::from_static(REQUEST_ID), id.value());
         headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
         cors::mark(&request, headers, &shared.config.cors_origins);
         if *request.method() == Method::HEAD {
@@ -144,15 +139,6 @@ fn allow(routes: &[Arc<Route>]) -> String {
     }
     methods.push("OPTIONS");
     methods.join(", ")
-}
-
-/// The client's own id when it is a short plain word, else a new one.
-fn request_id(request: &HttpRequest, shared: &Shared) -> String {
-    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let plain = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-    };
-    given.filter(plain).map_or_else(|| shared.ids.next().to_string(), str::to_owned)
 }
 
 fn log(request: &HttpRequest, status: StatusCode, took: Duration) {

@@ -15,6 +15,7 @@ pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod request_id;
 pub mod route;
 pub mod shared;
 pub mod upload;

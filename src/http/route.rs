@@ -6,7 +6,6 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
@@ -24,6 +23,7 @@ use super::json::{Document, Rules};
 use super::origin;
 use super::problem::Problem;
 use super::query::Query;
+use super::request_id::RequestId;
 use super::shared::Shared;
 use super::weighted::weighted;
 use crate::auth::{Caller, Refusal};
@@ -40,7 +40,7 @@ pub struct Call<P, B = NoBody> {
     /// The body.
     pub body: B,
     request: HttpRequest,
-    id: Rc<str>,
+    id: RequestId,
     pattern: &'static str,
 }
 
@@ -48,7 +48,7 @@ impl<P, B> Call<P, B> {
     /// What names the request in the log and in the answer: at most 64 characters of `[A-Za-z0-9._-]`.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        &self.id
+        self.id.as_str()
     }
 
     /// A decoded segment of the path, by its name in the route table; the last one is all of the rest. What cannot be decoded is left
@@ -304,12 +304,12 @@ pub struct Asked {
     /// What every request shares.
     pub shared: Arc<Shared>,
     /// Its id.
-    pub id: Rc<str>,
+    pub id: RequestId,
 }
 
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Asked {}", self.id)
+        write!(f, "Asked {}", self.id.as_str())
     }
 }
 
