@@ -139,10 +139,12 @@ impl Writer {
         self.database.run("ALTER SYSTEM RESET log_statement".to_owned()).await?;
         self.database.run("SELECT pg_reload_conf()".to_owned()).await?;
         let script = script?;
+        // What it writes is encrypted for one account only, so others keep away from what the service reads again.
+        let accounts = if write == Write::Reinstall { FIRST_ACCOUNT + ACCOUNTS } else { FIRST_ACCOUNT };
         let sets = [
             r"\set n :n + 1".to_owned(),
             r"\set i :first + :n * :clients + :client_id".to_owned(),
-            format!(r"\set account {FIRST_ACCOUNT} + :i % {ACCOUNTS}"),
+            format!(r"\set account {accounts} + :i % {ACCOUNTS}"),
             if write == Write::Reinstall {
                 r"\set widget 1".to_owned()
             } else {

@@ -10,8 +10,12 @@ use crate::digest::Sha256;
 use crate::encoding::Encoding;
 
 /// Names the bytes of an answer: the same tag, the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag(String);
+#[derive(Debug, Clone)]
+pub struct Tag {
+    bytes: HeaderValue,
+    /// The names of packed forms of the same bytes, in the order of [`Encoding::ALL`].
+    packed: [HeaderValue; Encoding::ALL.len()],
+}
 
 impl Tag {
     /// Of everything that the bytes are made from. The program's version is part of it, for another one may write them otherwise.
@@ -19,20 +23,28 @@ impl Tag {
     pub fn of(parts: &[u8]) -> Self {
         let digest = Sha256::of(&[env!("CARGO_PKG_VERSION").as_bytes(), b"\n", parts]).to_string();
         // 128 bits of it are enough to tell answers apart.
-        Self(["\"", digest.split_at(32).0, "\""].concat())
+        let (name, _) = digest.split_at(32);
+        let packed = Encoding::ALL.map(|form| quoted(&[name, "-", form.as_str()]));
+        Self { bytes: quoted(&[name]), packed }
+    }
+
+    /// The name of a packed form, or of the bytes themselves.
+    fn of_form(&self, form: Option<Encoding>) -> HeaderValue {
+        let place = form.and_then(|form| Encoding::ALL.iter().position(|known| *known == form));
+        place.and_then(|place| self.packed.get(place)).unwrap_or(&self.bytes).clone()
+    }
+
+    /// The first name of these bytes, in any form, that an `If-None-Match` has.
+    fn named_by(&self, tags: &str) -> Option<&HeaderValue> {
+        let all = || std::iter::once(&self.bytes).chain(&self.packed);
+        all().find(|tag| tag.to_str().is_ok_and(|tag| names(tags, tag)))
     }
 }
 
-impl Tag {
-    /// Names a packed form of the same bytes.
-    fn of_form(&self, form: Encoding) -> String {
-        [self.0.trim_end_matches('"'), "-", form.as_str(), "\""].concat()
-    }
-
-    /// The names of all forms, that of the bytes themselves first.
-    fn forms(&self) -> impl Iterator<Item = String> {
-        std::iter::once(self.0.clone()).chain(Encoding::ALL.into_iter().map(|form| self.of_form(form)))
-    }
+/// Words in quotes.
+fn quoted(words: &[&str]) -> HeaderValue {
+    let text = ["\"", &words.concat(), "\""].concat();
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// Whether an `If-None-Match` names this tag; a weak one of the same content is as good.
@@ -52,17 +64,13 @@ pub fn answer<P, B>(
     body: Bytes,
     packed: impl FnOnce(Encoding) -> Option<Bytes>,
 ) -> HttpResponse {
-    let known = call.list(&header::IF_NONE_MATCH).and_then(|tags| tag.forms().find(|tag| names(&tags, tag)));
-    if let Some(tag) = known {
-        return head(HttpResponse::NotModified(), &tag).finish();
+    if let Some(known) = call.list(&header::IF_NONE_MATCH).and_then(|tags| tag.named_by(&tags)) {
+        return head(HttpResponse::NotModified(), known.clone()).finish();
     }
     let accepted = call.list(&header::ACCEPT_ENCODING);
     let form = accepted.and_then(|accepted| Accepted::read(Some(&accepted)).choose(Encoding::ALL.into_iter()));
     let packed = form.and_then(|form| Some((form, packed(form)?)));
-    let mut response = match &packed {
-        Some((form, _)) => head(HttpResponse::Ok(), &tag.of_form(*form)),
-        None => head(HttpResponse::Ok(), &tag.0),
-    };
+    let mut response = head(HttpResponse::Ok(), tag.of_form(packed.as_ref().map(|(form, _)| *form)));
     response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/hal+json")));
     match packed {
         Some((form, bytes)) => response.insert_header((header::CONTENT_ENCODING, form.as_str())).body(bytes),
@@ -70,7 +78,7 @@ pub fn answer<P, B>(
     }
 }
 
-fn head(mut response: HttpResponseBuilder, tag: &str) -> HttpResponseBuilder {
+fn head(mut response: HttpResponseBuilder, tag: HeaderValue) -> HttpResponseBuilder {
     response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
@@ -84,14 +92,20 @@ mod tests {
 
     #[test]
     fn tags_are_found_in_lists() {
-        let Tag(tag) = Tag::of(b"x");
+        let x = Tag::of(b"x");
+        let tag = x.bytes.to_str().unwrap().to_owned();
         assert_eq!(tag.len(), 34);
-        assert_ne!(Tag::of(b"y"), Tag::of(b"x"));
+        assert_ne!(Tag::of(b"y").bytes, x.bytes);
         for tags in [tag.clone(), format!("W/{tag}"), format!("\"a\" ,{tag}"), "*".to_owned()] {
             assert!(names(&tags, &tag), "{tags}");
         }
         for tags in ["", "\"a\"", tag.trim_matches('"'), "w/*"] {
             assert!(!names(tags, &tag), "{tags}");
         }
+        for form in [None, Some(Encoding::Gzip), Some(Encoding::Brotli)] {
+            let named = x.of_form(form);
+            assert_eq!(x.named_by(&format!("\"a\", {}", named.to_str().unwrap())), Some(&named));
+        }
+        assert_eq!(x.of_form(Some(Encoding::Gzip)).to_str().unwrap(), format!("{}-gzip\"", tag.trim_end_matches('"')));
     }
 }

@@ -388,15 +388,18 @@ async fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, 
     })
 }
 
+/// What a token comes after.
+const SCHEME: &[u8] = b"Bearer ";
+
 fn bearer(request: &HttpRequest, limit: usize) -> Result<&str, Refusal> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Missing) };
     if value.len() > limit {
         return Err(Refusal::TooLong);
     }
-    let text = value.to_str().map_err(|_| Refusal::NotBearer)?;
-    let (scheme, token) = text.split_once(' ').ok_or(Refusal::NotBearer)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::NotBearer) }
+    let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len()).ok_or(Refusal::NotBearer)?;
+    let token = std::str::from_utf8(token).map_err(|_| Refusal::NotBearer)?;
+    if scheme.eq_ignore_ascii_case(SCHEME) { Ok(token.trim()) } else { Err(Refusal::NotBearer) }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::installs::Placed;
 /// Bytes that answers have at most, all together.
 const MOST: u64 = 64 * 1024 * 1024;
 /// Bytes that one takes besides its body, about.
-const EACH: u64 = 400;
+const EACH: u64 = 750;
 /// Answers that there is room for at first.
 const EXPECTED: usize = 4_096;
 /// A larger answer is made anew each time: making it costs little beside sending it.

@@ -13,9 +13,6 @@ use crate::database::Failure;
 
 /// Questions that are put together at most.
 const MOST: usize = 64;
-/// Statements that are under way at once.
-const AT_ONCE: usize = 2;
-
 /// Gathers questions `Q` that are answered by an `A` each.
 #[derive(Debug)]
 pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
@@ -23,12 +20,12 @@ pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
 #[derive(Debug)]
 struct Waiting<Q, A> {
     questions: Vec<(Q, oneshot::Sender<A>)>,
-    under_way: usize,
+    is_under_way: bool,
 }
 
 impl<Q, A> Default for Together<Q, A> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), under_way: 0 })))
+        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), is_under_way: false })))
     }
 }
 
@@ -43,8 +40,8 @@ impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
         {
             let mut waiting = lock(&self.0);
             waiting.questions.push((question, answer));
-            if waiting.under_way < AT_ONCE {
-                waiting.under_way += 1;
+            if !waiting.is_under_way {
+                waiting.is_under_way = true;
                 // Not by the handler: its client may go away, and the others' would wait for ever.
                 tokio::spawn(answer_all(UnderWay { waiting: self.0.clone(), has_ended: false }, put));
             }
@@ -57,7 +54,7 @@ fn lock<Q, A>(waiting: &Mutex<Waiting<Q, A>>) -> MutexGuard<'_, Waiting<Q, A>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One of the statements that are under way, until there are no questions any more.
+/// The statements that are under way, one after the other, until there are no questions any more.
 struct UnderWay<Q, A> {
     waiting: Arc<Mutex<Waiting<Q, A>>>,
     has_ended: bool,
@@ -75,7 +72,7 @@ impl<Q, A> UnderWay<Q, A> {
         let count = waiting.questions.len().min(MOST);
         if count == 0 {
             // In the same breath: who comes next sees that nobody will look any more.
-            waiting.under_way -= 1;
+            waiting.is_under_way = false;
             self.has_ended = true;
             return None;
         }
@@ -88,7 +85,7 @@ impl<Q, A> Drop for UnderWay<Q, A> {
         if !self.has_ended {
             // Its thread is being stopped. Those who wait ask alone.
             let mut waiting = lock(&self.waiting);
-            waiting.under_way -= 1;
+            waiting.is_under_way = false;
             waiting.questions.clear();
         }
     }
@@ -98,6 +95,8 @@ async fn answer_all<Q: Copy, A, F>(mut under_way: UnderWay<Q, A>, put: impl Fn(V
 where
     F: Future<Output = Result<Vec<A>, Failure>>,
 {
+    // Requests that have come to this thread already are read first, and ask with this one.
+    tokio::task::yield_now().await;
     while let Some((questions, waiting)) = under_way.next() {
         match put(questions).await {
             Ok(answers) => {
