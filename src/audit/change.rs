@@ -38,7 +38,7 @@ actions! {
     VersionRestored => "version.restored",
     /// A version was pinned.
     VersionPinned => "version.pinned",
-    /// The newest version is current again.
+    /// The highest version is current again.
     VersionUnpinned => "version.unpinned",
     /// A widget was shown to everybody, or hidden.
     VisibilityChanged => "widget.visibility_changed",
@@ -241,7 +241,7 @@ pub enum Change<'a> {
         #[serde(skip)]
         delivery: i64,
     },
-    /// [`Action::TokensRevoked`]; `of` is `jti`, `user` or `integration`.
+    /// [`Action::TokensRevoked`]; `of` is `token`, `user` or `client`.
     TokensRevoked {
         #[serde(skip)]
         of: &'static str,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::complain;
 use crate::app;
@@ -13,7 +14,7 @@ use crate::app;
 #[derive(Debug, Args)]
 pub(super) struct Healthcheck {
     /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "WIDGET_REGISTRY_SERVER")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "WIDGET_REGISTRY_SERVER", value_parser = NonEmptyStringValueParser::new())]
     server: String,
     /// Seconds to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use futures_util::{StreamExt as _, stream};
 use reqwest::{Body, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -31,7 +32,7 @@ const PIECE: usize = 64 << 10;
 #[derive(Debug, Args)]
 pub(super) struct Remote {
     /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "WIDGET_REGISTRY_SERVER")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", env = "WIDGET_REGISTRY_SERVER", value_parser = NonEmptyStringValueParser::new())]
     server: String,
     /// Who asks: a token, such as `widget-registry token` prints
     #[arg(long, value_name = "TOKEN", env = "WIDGET_REGISTRY_TOKEN", hide_env_values = true)]

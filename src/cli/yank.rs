@@ -12,7 +12,7 @@ use crate::archive::{Version, WidgetCode};
 
 /// Takes a version of a widget back, so that it is never current
 ///
-/// The newest version that is not yanked takes over; when there is none, the widget is shown to nobody until one is published or
+/// The highest version that is not yanked takes over; when there is none, the widget is shown to nobody until one is published or
 /// restored. Nothing is deleted: what is installed keeps its settings. --restore gives the version free again. Doing either twice
 /// does no harm. The token needs the scope publish and must be of the widget's owner.
 #[derive(Debug, Args)]

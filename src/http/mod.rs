@@ -1,5 +1,6 @@
 //! The vocabulary of the wire: errors, links, bodies, callers, and the walk of a request through its checks. Knows no feature.
 
+mod bearer;
 pub mod caller;
 pub mod conditional;
 pub mod cors;

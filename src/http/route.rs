@@ -18,6 +18,7 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
+use super::bearer::authenticate;
 use super::caller::{Permission, Who};
 use super::json::{Document, Rules};
 use super::origin;
@@ -26,7 +27,6 @@ use super::query::Query;
 use super::request_id::RequestId;
 use super::shared::Shared;
 use super::weighted::weighted;
-use crate::auth::{Caller, Refusal};
 use crate::config::Limits;
 use crate::metrics::{Metrics, RouteMetrics};
 
@@ -375,31 +375,6 @@ where
         Poll::Ready(answer) => answer,
         Poll::Pending => tokio::time::timeout(time, answer).await.unwrap_or(Err(Problem::HandlerTimeout)),
     }
-}
-
-async fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Problem> {
-    let checked = match bearer(request, shared.config.limits.authorization) {
-        Ok(token) => shared.check(token).await,
-        Err(reason) => Err(reason),
-    };
-    checked.map_err(|reason| {
-        tracing::info!(%reason, "token refused");
-        Problem::Unauthorized
-    })
-}
-
-/// What a token comes after.
-const SCHEME: &[u8] = b"Bearer ";
-
-fn bearer(request: &HttpRequest, limit: usize) -> Result<&str, Refusal> {
-    let mut values = request.headers().get_all(header::AUTHORIZATION);
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Missing) };
-    if value.len() > limit {
-        return Err(Refusal::TooLong);
-    }
-    let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len()).ok_or(Refusal::NotBearer)?;
-    let token = std::str::from_utf8(token).map_err(|_| Refusal::NotBearer)?;
-    if scheme.eq_ignore_ascii_case(SCHEME) { Ok(token.trim()) } else { Err(Refusal::NotBearer) }
 }
 
 #[cfg(test)]

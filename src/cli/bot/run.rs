@@ -35,9 +35,12 @@ const GRACE: Duration = Duration::from_mins(2);
 /// answer and finish, and the handlers show, goto, conditions, exits and `widget_request`. Where it asks a widget, the registry
 /// calls the widget's server and the bot waits until that has continued it. What the user says is read from --say, then from
 /// standard input. The token needs the scope bots. Exit code 1 when the flow fails.
+///
+/// The call is signed with the secret of the widget's integration, so the widget needs one. A widget's server on the registry's own
+/// machine is called only when the registry has the setting `outgoing.loopback`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  widget-registry bot run examples/flows/order.json --entity leads:77 --widget demo_bot_step"
+    after_help = "Example:\n  widget-registry bot run examples/flows/order.json --entity leads:77 --widget order_step"
 )]
 pub(super) struct Run {
     /// The flow
