@@ -189,6 +189,9 @@ fn current_leads_to_the_current_version() {
         let nobody = Client::new(http, app.url.clone(), None);
         let answer = nobody.get("/widgets/with_files/current/images/a%20b.png").await;
         assert_eq!((answer.status, answer.header("location")), (302, "/widgets/with_files/1.1.0/images/a%20b.png"));
+        // What a page adds to get past a cache goes with it.
+        let answer = nobody.get("/widgets/with_files/current/script.js?v=7").await;
+        assert_eq!(answer.header("location"), "/widgets/with_files/1.1.0/script.js?v=7");
         nobody.get("/widgets/unknown/current/script.js").await.problem(404);
     });
 }

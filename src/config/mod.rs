@@ -272,7 +272,7 @@ fn log(r: &mut Reader) -> (Option<String>, Option<LogFormat>) {
     let log = r.value(
         setting(
             "log",
-            "info,actix_server=warn,refinery_core=warn,sqlx=warn",
+            "info,actix_http=off,actix_server=warn,refinery_core=warn,sqlx=warn",
             "What the log shows, such as info or widget_registry=debug,warn.",
         ),
         log_filter,

@@ -121,9 +121,13 @@ fn decoded_path(call: &Call<Visitor, NoBody>) -> Option<String> {
 }
 
 fn redirect(call: &Call<Visitor, NoBody>, version: &Version) -> HttpResponse {
-    let location = format!("/widgets/{}/{version}/{}", call.segment("code"), call.raw_tail(3));
+    let (code, rest) = (call.segment("code"), call.raw_tail(3));
+    let query = call.raw_query().map(|query| format!("?{query}")).unwrap_or_default();
+    let location = format!("/widgets/{code}/{version}/{rest}{query}");
     let mut response = HttpResponse::Found();
     response.insert_header((header::LOCATION, location)).insert_header((header::CACHE_CONTROL, "no-cache"));
+    // Who does not see the widget is led nowhere.
+    response.insert_header((header::VARY, "Authorization"));
     response.finish()
 }
 

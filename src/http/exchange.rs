@@ -94,12 +94,6 @@ async fn answer(asked: Asked, routes: Option<&[Arc<Route>]>) -> Result<HttpRespo
     let Some(route) = routes.iter().find(|route| route.method == *wanted) else {
         return Err(Problem::WrongMethod { method, allow: allow(routes) });
     };
-    // Health and the numbers to watch are told however busy the service is.
-    let _place = match shared.requests.clone().try_acquire_owned() {
-        Ok(place) => Some(place),
-        Err(_) if route.path.starts_with("/registry/v1/health/") || route.path == "/metrics" => None,
-        Err(_) => return Err(Problem::Busy),
-    };
     route.answer(asked).await
 }
 

@@ -14,6 +14,7 @@ pub mod members;
 pub mod negotiation;
 pub mod origin;
 pub mod page;
+pub mod places;
 pub mod problem;
 pub mod query;
 pub mod request_id;

@@ -68,6 +68,12 @@ impl<P, B> Call<P, B> {
         self.request.path().splitn(segments + 2, '/').nth(segments + 1).unwrap_or_default()
     }
 
+    /// The query as it was sent; `None` when there is none.
+    #[must_use]
+    pub fn raw_query(&self) -> Option<&str> {
+        self.request.uri().query()
+    }
+
     /// Whether the request was sent on this machine, and by no proxy that says that it speaks for somebody else.
     #[must_use]
     pub fn is_from_this_machine(&self) -> bool {
@@ -342,7 +348,7 @@ impl Route {
     }
 }
 
-/// The order of checks: token 401 → rate 429 → role 403 → content type and body 400, 413, 415 → the handler's own.
+/// The order of checks: token 401 → rate 429 → role 403 → content type and body 400, 413, 415 → a place 503 → the handler's own.
 async fn checked<P, B, F>(
     handler: fn(Call<P, B>) -> F,
     pattern: &'static str,
@@ -367,7 +373,15 @@ where
         }
     }
     let who = P::grant(caller)?;
-    let body = B::read(&request, payload, &shared).await?;
+    let body = {
+        // A body that does not come keeps nobody from being answered who sends none.
+        let _place = (B::KIND != BodyKind::None).then(|| shared.places.for_body(P::WHO)).transpose()?;
+        B::read(&request, payload, &shared).await?
+    };
+    // Health and the numbers to watch are told however busy the service is.
+    let is_told_always = pattern.starts_with("/registry/v1/health/") || pattern == "/metrics";
+    let places = shared.places.clone();
+    let _place = if is_told_always { None } else { Some(places.for_work()?) };
     let time = shared.config.limits.handler_time;
     let mut answer = pin!(handler(Call { shared, who, body, request, id, pattern }));
     // What is answered out of memory needs no timer.

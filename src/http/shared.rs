@@ -10,6 +10,7 @@ use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::places::Places;
 use crate::auth::{AccountId, Caller, Keyring, Refusal, Revocations};
 use crate::background::Bell;
 use crate::config::Config;
@@ -57,7 +58,7 @@ pub struct Shared {
     /// Secrets of integrations.
     pub secrets: Secrets,
     /// Places for requests.
-    pub requests: Arc<Semaphore>,
+    pub places: Places,
     /// Places for uploads.
     pub uploads: Arc<Semaphore>,
     /// Places for files that are being sent.
@@ -99,7 +100,7 @@ impl Shared {
             own_origin: public.or_else(|| known.then(|| format!("http://{listens_on}"))),
             // So that those who wait leave most places to those who do not.
             polls: Arc::new(Semaphore::new((config.limits.requests / POLLS_SHARE).max(1))),
-            requests: Arc::new(Semaphore::new(config.limits.requests)),
+            places: Places::new(config.limits.requests),
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),

@@ -1,10 +1,12 @@
 //! Limits of how much is worked on at once, and how often one may call.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::support::raw::parse_one;
-use crate::support::{Answer, Claims, Raw, Sample, Setup, test_with};
+use crate::support::{Answer, Claims, Raw, Sample, Setup, TestApp, test_with};
 
 /// Requests may wait for locks for as long as the test holds them.
 fn patient() -> Setup {
@@ -25,19 +27,64 @@ fn requests_in_flight() {
         let user = app.user();
         let third = async {
             app.blocked(2).await;
-            // Places are for those who have a route; who is refused before needs none.
-            let busy = [user.get("/api/v4/widgets").await, app.with_token(None).get("/api/v4/widgets").await];
-            let others = [user.get("/nowhere").await, user.delete("/api/v4/widgets").await];
+            // Places are for what is worked on; who is refused before needs none.
+            let busy = user.get("/api/v4/widgets").await;
+            let stranger = app.with_token(None).get("/api/v4/widgets").await;
+            let others = [user.get("/nowhere").await, user.delete("/api/v4/widgets").await, stranger];
             let health = [user.get("/registry/v1/health/live").await, user.get("/registry/v1/health/ready").await];
             lock.rollback().await.unwrap();
             (busy, others, health)
         };
         let (first, second, (busy, others, health)) =
             tokio::join!(user.get("/api/v4/widgets"), user.get("/api/v4/widgets/w"), third);
-        busy.iter().for_each(assert_busy);
-        assert_eq!(others.map(|answer| answer.status), [404, 405]);
+        assert_busy(&busy);
+        assert_eq!(others.map(|answer| answer.status), [404, 405, 401]);
         assert_eq!(health.map(|answer| answer.status), [200, 200]);
         assert_eq!([first.status, second.status, user.get("/api/v4/widgets").await.status], [200, 200, 200]);
+    });
+}
+
+/// Sends all of a request but the end of its body, and waits until that is asked for.
+async fn begin(app: &TestApp, request: Raw) -> TcpStream {
+    let mut stream = app.connect().await;
+    let bytes = request.header("Expect", "100-continue").bytes();
+    stream.write_all(&bytes[..bytes.len() - 1]).await.unwrap();
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+/// Bodies that do not come keep nobody from being answered but others with bodies, and those of strangers not even these.
+#[test]
+fn bodies_that_are_read() {
+    let setup = Setup::default().set("limits.requests", 8).set("limits.body_time", "1h");
+    test_with(setup, async |app| {
+        app.publish(&Sample::plain("w")).await;
+        let (user, admin, stranger) = (app.user(), app.admin(), app.with_token(None));
+        let form = || {
+            let grant = Raw::new("POST", "/oauth2/access_token").body("grant_type=client_credentials");
+            grant.header("Content-Type", "application/x-www-form-urlencoded")
+        };
+        // A place of four is for strangers.
+        let _strangers = [begin(app, form()).await, begin(app, form()).await];
+        let third = stranger.post("/oauth2/access_token", "{}").await;
+        assert_busy(&third);
+        assert_eq!(admin.post("/api/v4/widgets/w", "{}").await.status, 200);
+        let token = Claims::admin(1, 7).sign(&app.key, app.now());
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            held.push(begin(app, Raw::new("POST", "/api/v4/widgets/w").token(&token).json("{}")).await);
+        }
+        assert_busy(&admin.post("/api/v4/widgets/w", "{}").await);
+        assert_eq!(user.get("/api/v4/widgets/w").await.status, 200);
+        // With its end each is answered, and its place is free again.
+        let mut first = held.pop().unwrap();
+        first.write_all(b"}").await.unwrap();
+        let mut answer = Vec::new();
+        first.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+        assert_eq!(admin.post("/api/v4/widgets/w", "{}").await.status, 200);
     });
 }
 
@@ -66,7 +113,7 @@ fn uploads_in_flight() {
 }
 
 /// The answers to requests that are sent at once over one connection.
-async fn burst(app: &crate::support::TestApp, token: &str, count: usize) -> Vec<Answer> {
+async fn burst(app: &TestApp, token: &str, count: usize) -> Vec<Answer> {
     let one = Raw::get("/api/v4/widgets").token(token);
     let mut bytes = one.clone().without("connection").bytes().repeat(count - 1);
     bytes.extend(one.bytes());

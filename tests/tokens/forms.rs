@@ -82,6 +82,9 @@ fn forms() {
         rows.push(("a long header".to_owned(), format!("Bearer {}{token}", " ".repeat(8_192)).into_bytes()));
         let large = keys.own.token(app).claim("x", json!("x".repeat(8_192))).sign();
         bearer(&mut rows, "a large token", large);
+        for space in ['\u{a0}', '\u{3000}'] {
+            rows.push((format!("{space:?} around it"), format!("Bearer {space}{token}{space}").into_bytes()));
+        }
         rows.push(("not ASCII".to_owned(), format!("Bearer {token}é").into_bytes()));
         rows.push(("not UTF-8".to_owned(), [b"Bearer \xff".as_slice(), token.as_bytes()].concat()));
         rows

@@ -1,11 +1,12 @@
 //! Questions of several requests, put to the database together.
 //!
 //! Whoever asks while nobody is being answered is answered at once. Those who ask meanwhile wait for that, and are then asked for by one
-//! statement. So a lone request waits for nobody, and many at once share what a way to the database and back costs. An answer is always
-//! from after its question: nothing is remembered.
+//! statement. So a lone request waits for nobody, and many at once share what a way to the database and back costs. Who has waited for
+//! long asks alone: others' statement may wait for a lock. An answer is always from after its question: nothing is remembered.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -13,40 +14,59 @@ use crate::database::Failure;
 
 /// Questions that are put together at most.
 const MOST: usize = 64;
+/// Who has waited for so long for others' statement to end asks alone.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// Gathers questions `Q` that are answered by an `A` each.
 #[derive(Debug)]
 pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
 
 #[derive(Debug)]
 struct Waiting<Q, A> {
-    questions: Vec<(Q, oneshot::Sender<A>)>,
+    /// With numbers that were never given before.
+    questions: Vec<(u64, Q, oneshot::Sender<A>)>,
+    next: u64,
     is_under_way: bool,
 }
 
 impl<Q, A> Default for Together<Q, A> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), is_under_way: false })))
+        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), next: 0, is_under_way: false })))
     }
 }
 
 impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
-    /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. `None` when it could not:
-    /// then it is worth asking alone, since what is wrong may be another's question.
+    /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. `None` when it could not,
+    /// or not soon: then it is worth asking alone, since what is wrong, or slow, may be another's question.
     pub(super) async fn ask<F>(&self, question: Q, put: impl Fn(Vec<Q>) -> F + Send + Sync + 'static) -> Option<A>
     where
         F: Future<Output = Result<Vec<A>, Failure>> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        {
+        let (answer, mut answered) = oneshot::channel();
+        let number = {
             let mut waiting = lock(&self.0);
-            waiting.questions.push((question, answer));
+            let number = waiting.next;
+            waiting.next += 1;
+            waiting.questions.push((number, question, answer));
             if !waiting.is_under_way {
                 waiting.is_under_way = true;
                 // Not by the handler: its client may go away, and the others' would wait for ever.
                 tokio::spawn(answer_all(UnderWay { waiting: self.0.clone(), has_ended: false }, put));
             }
+            number
+        };
+        if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut answered).await {
+            return answered.ok();
         }
-        answered.await.ok()
+        if self.takes_back(number) { None } else { answered.await.ok() }
+    }
+
+    /// Whether a question was not put yet; then it is put no more.
+    fn takes_back(&self, number: u64) -> bool {
+        let mut waiting = lock(&self.0);
+        let count = waiting.questions.len();
+        waiting.questions.retain(|(known, ..)| *known != number);
+        waiting.questions.len() < count
     }
 }
 
@@ -68,7 +88,7 @@ impl<Q, A> UnderWay<Q, A> {
     {
         let mut waiting = lock(&self.waiting);
         // Who has gone away wants no answer.
-        waiting.questions.retain(|(_, answer)| !answer.is_closed());
+        waiting.questions.retain(|(_, _, answer)| !answer.is_closed());
         let count = waiting.questions.len().min(MOST);
         if count == 0 {
             // In the same breath: who comes next sees that nobody will look any more.
@@ -76,7 +96,7 @@ impl<Q, A> UnderWay<Q, A> {
             self.has_ended = true;
             return None;
         }
-        Some(waiting.questions.drain(..count).unzip())
+        Some(waiting.questions.drain(..count).map(|(_, question, answer)| (question, answer)).unzip())
     }
 }
 
@@ -95,8 +115,6 @@ async fn answer_all<Q: Copy, A, F>(mut under_way: UnderWay<Q, A>, put: impl Fn(V
 where
     F: Future<Output = Result<Vec<A>, Failure>>,
 {
-    // Requests that have come to this thread already are read first, and ask with this one.
-    tokio::task::yield_now().await;
     while let Some((questions, waiting)) = under_way.next() {
         match put(questions).await {
             Ok(answers) => {
@@ -153,6 +171,25 @@ mod tests {
         // And a lone one alone, at once.
         gate.add_permits(1);
         assert_eq!(ask(7).await, Some(14));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_slow_statement_of_others_asks_alone() {
+        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(0)));
+        let ask = async |question| together.ask(question, doubled(gate.clone())).await;
+        // The first is put at once, so it waits for its answer; the second is not.
+        let second = async {
+            while PUT.with_borrow(Vec::is_empty) {
+                tokio::task::yield_now().await;
+            }
+            let answer = ask(2).await;
+            gate.add_permits(1);
+            answer
+        };
+        assert_eq!(tokio::join!(ask(1), second), (Some(2), None));
+        gate.add_permits(1);
+        assert_eq!(ask(3).await, Some(6));
+        assert_eq!(PUT.with_borrow(Clone::clone), [[1], [3]]);
     }
 
     #[tokio::test]
