@@ -28,6 +28,15 @@ impl Encoding {
     /// All, the one that packs best first.
     pub const ALL: [Self; 2] = [Self::Brotli, Self::Gzip];
 
+    /// Where it stands in [`Self::ALL`].
+    #[must_use]
+    pub const fn place(self) -> usize {
+        match self {
+            Self::Brotli => 0,
+            Self::Gzip => 1,
+        }
+    }
+
     /// As `Content-Encoding` has it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -94,7 +94,7 @@ pub fn table() -> Vec<Route> {
 }
 
 /// The table by paths.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Paths(matchit::Router<Arc<[Arc<Route>]>>);
 
 impl Paths {

@@ -192,6 +192,7 @@ fn current_leads_to_the_current_version() {
         // What a page adds to get past a cache goes with it.
         let answer = nobody.get("/widgets/with_files/current/script.js?v=7").await;
         assert_eq!(answer.header("location"), "/widgets/with_files/1.1.0/script.js?v=7");
+        assert_eq!(answer.header("vary"), "Authorization");
         nobody.get("/widgets/unknown/current/script.js").await.problem(404);
     });
 }

@@ -108,7 +108,10 @@ impl Limits {
         let body_time = r.value(setting("limits.body_time", "15s", "Time for a JSON body to come."), duration);
         let upload_time = r.value(setting("limits.upload_time", "120s", "Time for an upload to come."), duration);
         let handler_time = r.value(setting("limits.handler_time", "10s", "Time for a handler to answer."), duration);
-        let requests = r.value(setting("limits.requests", "256", "Requests worked on at once."), count(1, 100_000));
+        let requests = r.value(
+            setting("limits.requests", "256", "Requests worked on at once, and bodies read at once."),
+            count(1, 100_000),
+        );
         let uploads = r.value(setting("limits.uploads", "8", "Uploads worked on at once."), count(1, 1_000));
         let downloads = r.value(setting("limits.downloads", "128", "Files sent at once."), count(1, 100_000));
         let download_time =

@@ -61,7 +61,7 @@ pub(crate) async fn show(call: Call<Visitor, NoBody>) -> Result<HttpResponse, Pr
         return Ok(redirect(&call, &version));
     }
     let version: Version = call.segment("version").parse().map_err(|_| Problem::NoFile)?;
-    let path = decoded_path(&call).ok_or(Problem::NoFile)?;
+    let path = file_path(&call).ok_or(Problem::NoFile)?;
     let file = store::find(pool, caller, &code, &version, &path).await?.ok_or(Problem::NoFile)?;
     let sent = chosen(&call, &file)?;
     if call.header("if-none-match")?.is_some_and(|tags| conditional::names(tags, &sent.tag)) {
@@ -113,7 +113,7 @@ fn chosen(call: &Call<Visitor, NoBody>, file: &ServedFile) -> Result<Sent, Probl
 }
 
 /// The path of the file; `None` when it cannot be one.
-fn decoded_path(call: &Call<Visitor, NoBody>) -> Option<String> {
+fn file_path(call: &Call<Visitor, NoBody>) -> Option<String> {
     let path = call.segment("path");
     let fits = !path.is_empty() && path.len() <= 512 && !path.contains('\0') && !path.contains('\u{fffd}');
     // The router leaves these two escaped.

@@ -30,8 +30,7 @@ impl Tag {
 
     /// The name of a packed form, or of the bytes themselves.
     fn of_form(&self, form: Option<Encoding>) -> HeaderValue {
-        let place = form.and_then(|form| Encoding::ALL.iter().position(|known| *known == form));
-        place.and_then(|place| self.packed.get(place)).unwrap_or(&self.bytes).clone()
+        form.and_then(|form| self.packed.get(form.place())).unwrap_or(&self.bytes).clone()
     }
 
     /// The first name of these bytes, in any form, that an `If-None-Match` has.
@@ -41,7 +40,7 @@ impl Tag {
     }
 }
 
-/// Words in quotes.
+/// Words in quotes. Those of a tag are letters and digits, which a header can hold.
 fn quoted(words: &[&str]) -> HeaderValue {
     let text = ["\"", &words.concat(), "\""].concat();
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static("\"\""))

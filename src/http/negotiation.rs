@@ -1,4 +1,4 @@
-//! In which form bytes are sent (RFC 9110, 12.5.3).
+//! In which form and language an answer is sent (RFC 9110, 12.5.3 and 12.5.4).
 
 use std::cmp::Reverse;
 
@@ -57,6 +57,15 @@ const fn names(form: Encoding) -> &'static [&'static str] {
     }
 }
 
+/// The languages of an `Accept-Language`, the most wanted first, at most 16.
+#[must_use]
+pub fn languages(accept: &str) -> Vec<&str> {
+    let wanted = weighted(accept).filter(|(tag, weight)| *weight > 0 && *tag != "*");
+    let mut wanted: Vec<(&str, u16)> = wanted.take(16).collect();
+    wanted.sort_by_key(|(_, weight)| Reverse(*weight));
+    wanted.into_iter().map(|(tag, _)| tag).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +115,13 @@ mod tests {
         assert_eq!(Accepted::read(Some("br, gzip")).choose([].into_iter()), None);
         let long = "a,".repeat(100_000) + "gzip";
         assert_eq!(Accepted::read(Some(&long)).choose(Encoding::ALL.into_iter()), None);
+    }
+
+    #[test]
+    fn languages_come_by_weight() {
+        assert_eq!(languages("ru;q=0.5, en-US, es;q=0.9, *;q=0.1, de;q=0"), ["en-US", "es", "ru"]);
+        assert!(languages("").iter().all(|language| language.is_empty()));
+        assert_eq!(languages("en;q=NaN, fr;q=x, es;w=1, de;qq=1"), Vec::<&str>::new());
+        assert_eq!(languages("en;Q=0.5, ru;Q=0.9"), ["ru", "en"]);
     }
 }

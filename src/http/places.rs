@@ -7,9 +7,6 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::caller::Who;
 use super::problem::Problem;
 
-/// One of so many places for bodies may be taken by those who show no token before they send one: who has one is not kept out by them.
-const STRANGERS_SHARE: usize = 4;
-
 /// Places for requests; clones share them.
 #[derive(Debug, Clone)]
 pub struct Places(Arc<Kinds>);
@@ -18,15 +15,16 @@ pub struct Places(Arc<Kinds>);
 struct Kinds {
     work: Semaphore,
     bodies: Semaphore,
+    /// Apart, so that those who show no token before they send one keep out nobody who has one.
     of_strangers: Semaphore,
 }
 
 impl Places {
-    /// So many for each of both.
+    /// So many of each kind.
     #[must_use]
     pub fn new(count: usize) -> Self {
-        let of_strangers = Semaphore::new((count / STRANGERS_SHARE).max(1));
-        Self(Arc::new(Kinds { work: Semaphore::new(count), bodies: Semaphore::new(count), of_strangers }))
+        let [work, bodies, of_strangers] = [(); 3].map(|()| Semaphore::new(count));
+        Self(Arc::new(Kinds { work, bodies, of_strangers }))
     }
 
     /// A place for a request that is worked on.
@@ -35,7 +33,7 @@ impl Places {
     ///
     /// 503 when there is none.
     pub fn for_work(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.0.work.try_acquire().map_err(|_| Problem::Busy)
+        free(&self.0.work, "requests")
     }
 
     /// A place for a body that is read.
@@ -44,7 +42,16 @@ impl Places {
     ///
     /// 503 when there is none.
     pub fn for_body(&self, who: Who) -> Result<SemaphorePermit<'_>, Problem> {
-        let of = if who == Who::Anyone { &self.0.of_strangers } else { &self.0.bodies };
-        of.try_acquire().map_err(|_| Problem::Busy)
+        match who {
+            Who::Anyone => free(&self.0.of_strangers, "bodies of callers without a token"),
+            _ => free(&self.0.bodies, "bodies"),
+        }
     }
+}
+
+fn free<'a>(places: &'a Semaphore, of: &str) -> Result<SemaphorePermit<'a>, Problem> {
+    places.try_acquire().map_err(|_| {
+        tracing::info!("every place for {of} is taken");
+        Problem::Busy
+    })
 }

@@ -1,7 +1,6 @@
 //! A row of the route table, and the walk of a request through its checks.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -26,7 +25,6 @@ use super::problem::Problem;
 use super::query::Query;
 use super::request_id::RequestId;
 use super::shared::Shared;
-use super::weighted::weighted;
 use crate::config::Limits;
 use crate::metrics::{Metrics, RouteMetrics};
 
@@ -41,7 +39,7 @@ pub struct Call<P, B = NoBody> {
     pub body: B,
     request: HttpRequest,
     id: RequestId,
-    pattern: &'static str,
+    pattern: Pattern,
 }
 
 impl<P, B> Call<P, B> {
@@ -51,12 +49,12 @@ impl<P, B> Call<P, B> {
         self.id.as_str()
     }
 
-    /// A decoded segment of the path, by its name in the route table; the last one is all of the rest. What cannot be decoded is left
-    /// as it is, and matches no pattern of ours.
+    /// A decoded segment of the path, by its name in the route table; the last one is all of the rest. See
+    /// [`decoded_path`].
     #[must_use]
     pub fn segment(&self, name: &str) -> &str {
         let is_named = |segment: &str| segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(name);
-        let segments = || self.pattern.split('/');
+        let segments = || self.pattern.path.split('/');
         let place = segments().position(is_named);
         let found = place.and_then(|place| decoded_path(&self.request).splitn(segments().count(), '/').nth(place));
         found.unwrap_or_default()
@@ -121,10 +119,11 @@ impl<P, B> Call<P, B> {
     /// A header that is a list: several lines count as one (RFC 9110, 5.3). `None` when it is not there.
     #[must_use]
     pub fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
-        let mut lines = self.request.headers().get_all(name);
-        let first = lines.next()?.to_str().unwrap_or_default();
-        let mut all = Cow::Borrowed(first);
-        for line in lines.filter_map(|line| line.to_str().ok()) {
+        let mut lines = self.request.headers().get_all(name).peekable();
+        lines.peek()?;
+        let mut texts = lines.filter_map(|line| line.to_str().ok());
+        let mut all = Cow::Borrowed(texts.next().unwrap_or_default());
+        for line in texts {
             all += ",";
             all += line;
         }
@@ -146,19 +145,11 @@ impl<P, B> Call<P, B> {
     }
 }
 
-/// The path as the server has decoded it: all but `%`, `/` and `+`.
+/// The path as the server has decoded it: all but `%`, `/` and `+`. What cannot be decoded is left as it is, and what is no UTF-8 then is
+/// U+FFFD; neither matches a pattern of ours.
 #[must_use]
 pub fn decoded_path(request: &HttpRequest) -> &str {
     request.match_info().as_str()
-}
-
-/// The languages of an `Accept-Language`, the most wanted first, at most 16.
-#[must_use]
-pub fn languages(accept: &str) -> Vec<&str> {
-    let wanted = weighted(accept).filter(|(tag, weight)| *weight > 0 && *tag != "*");
-    let mut wanted: Vec<(&str, u16)> = wanted.take(16).collect();
-    wanted.sort_by_key(|(_, weight)| Reverse(*weight));
-    wanted.into_iter().map(|(tag, _)| tag).collect()
 }
 
 /// What a route does with the body.
@@ -284,6 +275,14 @@ pub(super) fn media_type(request: &HttpRequest) -> Option<String> {
     value.split(';').next().map(|name| name.trim().to_ascii_lowercase())
 }
 
+/// What a handler's call knows of its row of the route table.
+#[derive(Debug, Clone, Copy)]
+struct Pattern {
+    path: &'static str,
+    /// However busy the service is.
+    is_told_always: bool,
+}
+
 type Answer = Pin<Box<dyn Future<Output = Result<HttpResponse, Problem>>>>;
 
 /// One row of the route table.
@@ -333,7 +332,10 @@ impl Route {
         B: Body,
         F: Future<Output = Result<HttpResponse, Problem>> + 'static,
     {
-        let run = move |asked| -> Answer { Box::pin(checked(handler, path, asked)) };
+        // Health and the numbers to watch.
+        let is_told_always = path.starts_with("/registry/v1/health/") || path == "/metrics";
+        let pattern = Pattern { path, is_told_always };
+        let run = move |asked| -> Answer { Box::pin(checked(handler, pattern, asked)) };
         Self { method, path, who: P::WHO, body: B::KIND, run: Box::new(run), measured: OnceLock::new() }
     }
 
@@ -348,10 +350,11 @@ impl Route {
     }
 }
 
-/// The order of checks: token 401 → rate 429 → role 403 → content type and body 400, 413, 415 → a place 503 → the handler's own.
+/// The order of checks: token 401 → rate 429 → role 403 → a place for the body 503 → content type and body 400, 408, 413, 415 → a place
+/// for the work 503 → the handler's own.
 async fn checked<P, B, F>(
     handler: fn(Call<P, B>) -> F,
-    pattern: &'static str,
+    pattern: Pattern,
     Asked { request, payload, shared, id }: Asked,
 ) -> Result<HttpResponse, Problem>
 where
@@ -374,32 +377,17 @@ where
     }
     let who = P::grant(caller)?;
     let body = {
-        // A body that does not come keeps nobody from being answered who sends none.
+        // A body that does not come keeps nobody from being answered who asks for what takes none.
         let _place = (B::KIND != BodyKind::None).then(|| shared.places.for_body(P::WHO)).transpose()?;
         B::read(&request, payload, &shared).await?
     };
-    // Health and the numbers to watch are told however busy the service is.
-    let is_told_always = pattern.starts_with("/registry/v1/health/") || pattern == "/metrics";
     let places = shared.places.clone();
-    let _place = if is_told_always { None } else { Some(places.for_work()?) };
+    let _place = if pattern.is_told_always { None } else { Some(places.for_work()?) };
     let time = shared.config.limits.handler_time;
     let mut answer = pin!(handler(Call { shared, who, body, request, id, pattern }));
     // What is answered out of memory needs no timer.
     match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
         Poll::Ready(answer) => answer,
         Poll::Pending => tokio::time::timeout(time, answer).await.unwrap_or(Err(Problem::HandlerTimeout)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn languages_come_by_weight() {
-        assert_eq!(languages("ru;q=0.5, en-US, es;q=0.9, *;q=0.1, de;q=0"), ["en-US", "es", "ru"]);
-        assert!(languages("").iter().all(|language| language.is_empty()));
-        assert_eq!(languages("en;q=NaN, fr;q=x, es;w=1, de;qq=1"), Vec::<&str>::new());
-        assert_eq!(languages("en;Q=0.5, ru;Q=0.9"), ["ru", "en"]);
     }
 }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::archive::SettingType;
 use crate::catalogue::Widget;
 use crate::http::hal::{Link, SelfLink};
-use crate::http::route::{Call, languages};
+use crate::http::negotiation::languages;
+use crate::http::route::Call;
 use crate::installs::{Settings, Sighting};
 
 /// A widget.

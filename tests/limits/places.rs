@@ -44,7 +44,8 @@ fn requests_in_flight() {
     });
 }
 
-/// Sends all of a request but the end of its body, and waits until that is asked for.
+/// Sends all of a request but the end of its body, and waits until that is asked for: the server says so in the same turn in which the
+/// request takes its place.
 async fn begin(app: &TestApp, request: Raw) -> TcpStream {
     let mut stream = app.connect().await;
     let bytes = request.header("Expect", "100-continue").bytes();
@@ -58,7 +59,7 @@ async fn begin(app: &TestApp, request: Raw) -> TcpStream {
 /// Bodies that do not come keep nobody from being answered but others with bodies, and those of strangers not even these.
 #[test]
 fn bodies_that_are_read() {
-    let setup = Setup::default().set("limits.requests", 8).set("limits.body_time", "1h");
+    let setup = Setup::default().set("limits.requests", 2).set("limits.body_time", "1h");
     test_with(setup, async |app| {
         app.publish(&Sample::plain("w")).await;
         let (user, admin, stranger) = (app.user(), app.admin(), app.with_token(None));
@@ -66,25 +67,26 @@ fn bodies_that_are_read() {
             let grant = Raw::new("POST", "/oauth2/access_token").body("grant_type=client_credentials");
             grant.header("Content-Type", "application/x-www-form-urlencoded")
         };
-        // A place of four is for strangers.
-        let _strangers = [begin(app, form()).await, begin(app, form()).await];
-        let third = stranger.post("/oauth2/access_token", "{}").await;
-        assert_busy(&third);
+        let [mut one, _other] = [begin(app, form()).await, begin(app, form()).await];
+        assert_busy(&stranger.post("/oauth2/access_token", "{}").await);
         assert_eq!(admin.post("/api/v4/widgets/w", "{}").await.status, 200);
         let token = Claims::admin(1, 7).sign(&app.key, app.now());
         let mut held = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..2 {
             held.push(begin(app, Raw::new("POST", "/api/v4/widgets/w").token(&token).json("{}")).await);
         }
         assert_busy(&admin.post("/api/v4/widgets/w", "{}").await);
         assert_eq!(user.get("/api/v4/widgets/w").await.status, 200);
         // With its end each is answered, and its place is free again.
         let mut first = held.pop().unwrap();
-        first.write_all(b"}").await.unwrap();
-        let mut answer = Vec::new();
-        first.read_to_end(&mut answer).await.unwrap();
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+        for (stream, end, status) in [(&mut first, b"}", "HTTP/1.1 200"), (&mut one, b"s", "HTTP/1.1 400")] {
+            stream.write_all(end).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.starts_with(status.as_bytes()), "{}", String::from_utf8_lossy(&answer));
+        }
         assert_eq!(admin.post("/api/v4/widgets/w", "{}").await.status, 200);
+        assert_eq!(stranger.post("/oauth2/access_token", "{}").await.status, 400);
     });
 }
 

@@ -18,10 +18,11 @@ use crate::catalogue::listing::terms::{LOCATION, words};
 use crate::catalogue::widget::Visibility;
 use crate::http::caller::User;
 use crate::http::hal::{self, PartLinks, SelfLink};
+use crate::http::negotiation::languages;
 use crate::http::page::PageSize;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::route::{Call, NoBody, languages};
+use crate::http::route::{Call, NoBody};
 
 /// Widgets on a page when the client does not say.
 const DEFAULT_LIMIT: u64 = 50;

@@ -12,15 +12,22 @@ const LOCK: i64 = 0x69_6e_73_74_61_6c_6c_73;
 /// Waits until nobody else counts, and keeps others from it until the transaction ends. Two at once would only wait for each other's
 /// rows.
 ///
-/// The table is empty most of the time. A plan that was made then reads all of it for each row to be taken, and is still in use when
-/// there are many: so none is made that reads without an index.
-///
 /// # Errors
 ///
 /// When the database fails, or another one does not come to an end in time.
 pub async fn wait_for_turn(connection: &mut Connection) -> Result<(), Failure> {
-    let wait = sqlx::query("SELECT pg_advisory_xact_lock($1), set_config('enable_seqscan', 'off', true)");
-    wait.bind(LOCK).execute(connection).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(connection).await?;
+    Ok(())
+}
+
+/// Has the transaction's statements planned by an index where there is one. `install_changes` is empty most of the time: a plan of
+/// [`take`] that was made then reads all of it for each row, and is still in use when there are many.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn plan_by_index(connection: &mut Connection) -> Result<(), Failure> {
+    sqlx::query("SET LOCAL enable_seqscan = off").execute(connection).await?;
     Ok(())
 }
 

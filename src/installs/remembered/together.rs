@@ -1,8 +1,8 @@
 //! Questions of several requests, put to the database together.
 //!
 //! Whoever asks while nobody is being answered is answered at once. Those who ask meanwhile wait for that, and are then asked for by one
-//! statement. So a lone request waits for nobody, and many at once share what a way to the database and back costs. Who has waited for
-//! long asks alone: others' statement may wait for a lock. An answer is always from after its question: nothing is remembered.
+//! statement. So a lone request waits for nobody, and many at once share what a way to the database and back costs. Those who have waited
+//! for long are asked for beside it: it may wait for a lock. An answer is always from after its question: nothing is remembered.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::database::Failure;
 
 /// Questions that are put together at most.
 const MOST: usize = 64;
-/// Who has waited for so long for others' statement to end asks alone.
+/// Who has waited for so long for others' statement to end is asked for beside it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Gathers questions `Q` that are answered by an `A` each.
@@ -23,50 +23,51 @@ pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
 
 #[derive(Debug)]
 struct Waiting<Q, A> {
-    /// With numbers that were never given before.
-    questions: Vec<(u64, Q, oneshot::Sender<A>)>,
-    next: u64,
-    is_under_way: bool,
+    questions: Vec<(Q, oneshot::Sender<A>)>,
+    /// Statements that are.
+    under_way: usize,
 }
 
 impl<Q, A> Default for Together<Q, A> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), next: 0, is_under_way: false })))
+        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), under_way: 0 })))
     }
 }
 
 impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
-    /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. `None` when it could not,
-    /// or not soon: then it is worth asking alone, since what is wrong, or slow, may be another's question.
-    pub(super) async fn ask<F>(&self, question: Q, put: impl Fn(Vec<Q>) -> F + Send + Sync + 'static) -> Option<A>
+    /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. `None` when it could not:
+    /// then it is worth asking alone, since what is wrong may be another's question.
+    pub(super) async fn ask<F>(
+        &self,
+        question: Q,
+        put: impl Fn(Vec<Q>) -> F + Clone + Send + Sync + 'static,
+    ) -> Option<A>
     where
         F: Future<Output = Result<Vec<A>, Failure>> + Send + 'static,
     {
         let (answer, mut answered) = oneshot::channel();
-        let number = {
+        {
             let mut waiting = lock(&self.0);
-            let number = waiting.next;
-            waiting.next += 1;
-            waiting.questions.push((number, question, answer));
-            if !waiting.is_under_way {
-                waiting.is_under_way = true;
-                // Not by the handler: its client may go away, and the others' would wait for ever.
-                tokio::spawn(answer_all(UnderWay { waiting: self.0.clone(), has_ended: false }, put));
+            waiting.questions.push((question, answer));
+            if waiting.under_way == 0 {
+                self.begin(&mut waiting, put.clone());
             }
-            number
-        };
+        }
         if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut answered).await {
             return answered.ok();
         }
-        if self.takes_back(number) { None } else { answered.await.ok() }
+        // The first to do so asks for all who wait. When nobody does, it ends at once.
+        self.begin(&mut lock(&self.0), put);
+        answered.await.ok()
     }
 
-    /// Whether a question was not put yet; then it is put no more.
-    fn takes_back(&self, number: u64) -> bool {
-        let mut waiting = lock(&self.0);
-        let count = waiting.questions.len();
-        waiting.questions.retain(|(known, ..)| *known != number);
-        waiting.questions.len() < count
+    /// Not by the handler: its client may go away, and the others would wait for ever.
+    fn begin<F>(&self, waiting: &mut Waiting<Q, A>, put: impl Fn(Vec<Q>) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<Vec<A>, Failure>> + Send + 'static,
+    {
+        waiting.under_way += 1;
+        tokio::spawn(answer_all(UnderWay { waiting: self.0.clone(), has_ended: false }, put));
     }
 }
 
@@ -74,7 +75,7 @@ fn lock<Q, A>(waiting: &Mutex<Waiting<Q, A>>) -> MutexGuard<'_, Waiting<Q, A>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The statements that are under way, one after the other, until there are no questions any more.
+/// Statements that are under way one after the other, until there are no questions any more.
 struct UnderWay<Q, A> {
     waiting: Arc<Mutex<Waiting<Q, A>>>,
     has_ended: bool,
@@ -88,15 +89,15 @@ impl<Q, A> UnderWay<Q, A> {
     {
         let mut waiting = lock(&self.waiting);
         // Who has gone away wants no answer.
-        waiting.questions.retain(|(_, _, answer)| !answer.is_closed());
+        waiting.questions.retain(|(_, answer)| !answer.is_closed());
         let count = waiting.questions.len().min(MOST);
         if count == 0 {
             // In the same breath: who comes next sees that nobody will look any more.
-            waiting.is_under_way = false;
+            waiting.under_way -= 1;
             self.has_ended = true;
             return None;
         }
-        Some(waiting.questions.drain(..count).map(|(_, question, answer)| (question, answer)).unzip())
+        Some(waiting.questions.drain(..count).unzip())
     }
 }
 
@@ -105,7 +106,7 @@ impl<Q, A> Drop for UnderWay<Q, A> {
         if !self.has_ended {
             // Its thread is being stopped. Those who wait ask alone.
             let mut waiting = lock(&self.waiting);
-            waiting.is_under_way = false;
+            waiting.under_way -= 1;
             waiting.questions.clear();
         }
     }
@@ -144,7 +145,7 @@ mod tests {
     type Answered = std::pin::Pin<Box<dyn Future<Output = Result<Vec<u32>, Failure>> + Send>>;
 
     /// Answers with the double, when it is let.
-    fn doubled(gate: Arc<Semaphore>) -> impl Fn(Vec<u32>) -> Answered {
+    fn doubled(gate: Arc<Semaphore>) -> impl Fn(Vec<u32>) -> Answered + Clone {
         move |questions| {
             PUT.with_borrow_mut(|put| put.push(questions.clone()));
             let gate = gate.clone();
@@ -158,7 +159,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_waits_is_asked_for_with_the_others() {
         let (together, gate) = (Together::default(), Arc::new(Semaphore::new(0)));
         let ask = async |question| together.ask(question, doubled(gate.clone())).await;
@@ -174,25 +175,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_a_slow_statement_of_others_asks_alone() {
+    async fn those_who_wait_for_a_slow_statement_are_asked_for_beside_it() {
         let (together, gate) = (Together::default(), Arc::new(Semaphore::new(0)));
         let ask = async |question| together.ask(question, doubled(gate.clone())).await;
-        // The first is put at once, so it waits for its answer; the second is not.
-        let second = async {
+        let later = async {
+            // The first is put at once.
             while PUT.with_borrow(Vec::is_empty) {
                 tokio::task::yield_now().await;
             }
-            let answer = ask(2).await;
-            gate.add_permits(1);
-            answer
+            let answers = join_all([ask(2), ask(3)]);
+            let both = async {
+                while PUT.with_borrow(|put| put.len() < 2) {
+                    tokio::time::sleep(PATIENCE).await;
+                }
+                gate.add_permits(2);
+            };
+            tokio::join!(answers, both).0
         };
-        assert_eq!(tokio::join!(ask(1), second), (Some(2), None));
+        assert_eq!(tokio::join!(ask(1), later), (Some(2), vec![Some(4), Some(6)]));
+        assert_eq!(PUT.with_borrow(Clone::clone), [vec![1], vec![2, 3]]);
         gate.add_permits(1);
-        assert_eq!(ask(3).await, Some(6));
-        assert_eq!(PUT.with_borrow(Clone::clone), [[1], [3]]);
+        assert_eq!(ask(4).await, Some(8));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_leaves_keeps_nobody_waiting_and_what_fails_is_told() {
         let (together, gate) = (Together::default(), Arc::new(Semaphore::new(0)));
         let ask = async |question| together.ask(question, doubled(gate.clone())).await;
