@@ -254,26 +254,31 @@ impl Keyring {
             return true;
         }
         self.reload_if_changed();
-        has(&self.keys()) || self.ask().await && has(&self.keys())
+        if !has(&self.keys()) {
+            self.ask().await;
+        }
+        // Also when nothing was asked for: what others had asked for may have come between the two looks.
+        has(&self.keys())
     }
 
-    /// Has the sets fetched, and waits for it; `false` when that was done within the last minute.
-    async fn ask(&self) -> bool {
+    /// Has the sets fetched, and waits for it, unless that was done within the last minute.
+    async fn ask(&self) {
         // However slow the others are, strangers with made-up keys hold few requests back.
-        let Ok(_place) = self.waiting.try_acquire() else { return false };
+        let Ok(_place) = self.waiting.try_acquire() else { return };
         let mut answered = self.answered.subscribe();
         {
             let mut questions = lock(&self.questions);
             let recent = questions.last.is_some_and(|last| last.elapsed() < BETWEEN_QUESTIONS);
             if self.urls().is_empty() || recent && !questions.open {
-                return false;
+                return;
             }
             if !recent {
                 *questions = Questions { last: Some(Instant::now()), open: true };
                 self.asked.send_replace(());
             }
         }
-        matches!(tokio::time::timeout(PATIENCE, answered.changed()).await, Ok(Ok(())))
+        // When no answer comes in time, the keys are as they were.
+        let _ = tokio::time::timeout(PATIENCE, answered.changed()).await;
     }
 
     /// Hears when the sets are to be fetched.
