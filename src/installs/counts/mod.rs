@@ -25,7 +25,6 @@ const BATCH: i64 = 500;
 pub async fn fold(pool: &Pool) -> Result<usize, Failure> {
     let mut transaction = pool.begin_across_accounts().await?;
     store::wait_for_turn(&mut transaction).await?;
-    store::plan_by_index(&mut transaction).await?;
     let changes = store::take(&mut transaction, BATCH).await?;
     let mut sums: BTreeMap<WidgetId, i64> = BTreeMap::new();
     for (widget, change) in &changes {
