@@ -4,10 +4,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::{App as ActixApp, HttpServer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -31,18 +29,12 @@ use crate::oauth;
 use crate::outgoing::{Client, ClientError};
 use crate::resealing;
 use crate::revocations;
-use crate::routes::{self, Paths};
 use crate::sealing::{self, Sealing};
+use crate::server::{DRAIN_SECONDS, serve};
 use crate::sources::{Clock, Identifiers, Secrets};
 use crate::token_keys::{self, Remote, RemoteError};
 use crate::v4::kept::Kept;
 use crate::v4::snapshot::Live;
-
-/// Seconds that requests have to end when the service stops.
-const DRAIN_SECONDS: u64 = 30;
-
-/// Time that a client may leave a connection unused.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Why the service does not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +131,7 @@ impl App {
             // Sets that do not come keep nobody from starting: our own keys are there.
             remote.fetch().await;
             let client = Client::new(shared.config.outgoing)?;
-            let server = serve(listener, &shared, &kept).map_err(AppError::Server)?;
+            let server = serve((listener, address), &shared, &kept).map_err(AppError::Server)?;
             Ok((shared, kept, client, server))
         };
         let (shared, Kept { catalogue, installs, .. }, client, server) = match started.await {
@@ -341,33 +333,6 @@ fn hint_others(background: &mut Background, shared: &Shared, hints: Hints) {
 
 fn joined(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
     ended.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-fn serve(listener: TcpListener, shared: &Arc<Shared>, kept: &Kept) -> io::Result<actix_web::dev::Server> {
-    let config = &shared.config;
-    let workers = match config.workers {
-        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
-        count => count,
-    };
-    let paths = Arc::new(Paths::of(routes::table()).map_err(io::Error::other)?);
-    let (for_app, kept) = (shared.clone(), kept.clone());
-    let app = move || {
-        let kept = kept.clone();
-        ActixApp::new()
-            .app_data(kept.catalogue)
-            .app_data(kept.installs)
-            .app_data(kept.answers)
-            .configure(|config| routes::mount(config, &for_app, &paths))
-    };
-    let server = HttpServer::new(app)
-        .workers(workers)
-        .client_request_timeout(config.limits.head_time)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(DRAIN_SECONDS)
-        .disable_signals()
-        .listen(listener)?
-        .run();
-    Ok(server)
 }
 
 /// Keeps the embedded database running until it is told to stop; one that dies is started again, and requests are answered

@@ -66,6 +66,7 @@ pub mod resealing;
 pub mod revocations;
 pub mod routes;
 pub mod sealing;
+pub mod server;
 pub mod sources;
 pub mod telemetry;
 pub mod token_keys;

@@ -1,11 +1,7 @@
 //! The route table: every address of the service. Who may call and what the body is stand in the type of each handler's parameter;
 //! the server, the OpenAPI document and the authorisation test read them from here.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use actix_web::http::Method;
-use actix_web::{HttpRequest, web};
 
 use crate::catalogue::deletion::api as deletion;
 use crate::catalogue::deprecation::api as deprecation;
@@ -17,9 +13,7 @@ use crate::continuations::control::api as control;
 use crate::continuations::inspect::api as inspect;
 use crate::delivery::history::api as deliveries;
 use crate::delivery::secret::api as secret;
-use crate::http::exchange::exchange;
-use crate::http::route::{Route, decoded_path};
-use crate::http::shared::Shared;
+use crate::http::route::Route;
 use crate::{
     audit, catalogue, continuations, delivery, files, health, installs, integrations, monitoring, oauth, openapi,
     ratings, revocations, token_keys, v4,
@@ -91,49 +85,4 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::GET,    "/registry/v1/openapi.json",                              openapi::show),
         Route::new(Method::GET,    "/metrics",                                               monitoring::api::show),
     ]
-}
-
-/// The table by paths.
-#[derive(Debug)]
-pub struct Paths(matchit::Router<Arc<[Arc<Route>]>>);
-
-impl Paths {
-    /// Every route of the table.
-    ///
-    /// # Errors
-    ///
-    /// When two paths of the table mean the same.
-    pub fn of(table: Vec<Route>) -> Result<Self, matchit::InsertError> {
-        let mut by_path: BTreeMap<&str, Vec<Arc<Route>>> = BTreeMap::new();
-        for route in table {
-            by_path.entry(route.path).or_default().push(Arc::new(route));
-        }
-        let mut paths = matchit::Router::new();
-        for (path, routes) in by_path {
-            let routes: Arc<[Arc<Route>]> = routes.into();
-            // The path of a file has segments of its own, or none.
-            if let Some(folder) = path.strip_suffix("{path}") {
-                paths.insert(folder, routes.clone())?;
-                paths.insert(format!("{folder}{{*path}}"), routes)?;
-            } else {
-                paths.insert(path, routes)?;
-            }
-        }
-        Ok(Self(paths))
-    }
-
-    /// The routes of a path.
-    fn at(&self, path: &str) -> Option<Arc<[Arc<Route>]>> {
-        self.0.at(path).ok().map(|found| found.value.clone())
-    }
-}
-
-/// Mounts the table, and the answer to every other address, on one thread of the server. The server's own router would try one path
-/// after the other.
-pub fn mount(config: &mut web::ServiceConfig, shared: &Arc<Shared>, paths: &Arc<Paths>) {
-    let (shared, paths) = (shared.clone(), paths.clone());
-    config.default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
-        let routes = paths.at(decoded_path(&request));
-        exchange(request, payload.into_inner(), shared.clone(), routes)
-    }));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZero, NonZeroU32};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -151,6 +151,15 @@ impl Config {
             _ => Err(Mistakes(mistakes)),
         };
         Loaded { config, shown }
+    }
+
+    /// How many threads answer requests, at least one.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(2, NonZero::get),
+            count => count,
+        }
     }
 }
 

@@ -104,7 +104,7 @@ pub async fn connect(config: &Config, data_dir: &DataDir) -> Result<Connected, C
             (options, Some(Hints::of(direct_url).map_err(ConnectError::Url)?), None)
         }
     };
-    Ok(Connected { pool: Pool::new(options, config.database_connections, limits), hints, cluster })
+    Ok(Connected { pool: Pool::new(options, config.database_connections, config.threads(), limits), hints, cluster })
 }
 
 /// Applies the migrations that the database lacks, and nothing else.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
 pub use open::{OpenError, Opened, is_there, open};
-pub use pool::{Pool, Transaction};
+pub use pool::{Pool, Transaction, answers_requests};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 pub use writes::{AccountWrites, Ended, Write, Writes, commit};
@@ -92,7 +92,7 @@ pub fn with_timeouts(options: PgConnectOptions, limits: &Limits) -> PgConnectOpt
 /// When the database cannot answer.
 pub async fn is_distributed(pool: &Pool) -> Result<bool, Failure> {
     let extension = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')");
-    Ok(extension.fetch_one(&pool.0).await?)
+    Ok(extension.fetch_one(pool.nearest()).await?)
 }
 
 /// Whether the database answers, for the readiness probe.
@@ -101,6 +101,6 @@ pub async fn is_distributed(pool: &Pool) -> Result<bool, Failure> {
 ///
 /// When it does not.
 pub async fn answers(pool: &Pool) -> Result<(), Failure> {
-    sqlx::query("SELECT 1").execute(&pool.0).await?;
+    sqlx::query("SELECT 1").execute(pool.nearest()).await?;
     Ok(())
 }

@@ -109,7 +109,7 @@ pub async fn open(config: &Config) -> Result<Opened, OpenError> {
             Err(error) => return Err(ConnectError::from(error).into()),
         },
     };
-    Ok(Opened { pool: Pool::new(options, CONNECTIONS, &config.limits), cluster, _data_dir: data_dir })
+    Ok(Opened { pool: Pool::new(options, CONNECTIONS, 0, &config.limits), cluster, _data_dir: data_dir })
 }
 
 impl Opened {

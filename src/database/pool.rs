@@ -5,8 +5,11 @@
 //! together with BEGIN, in one message. `SET LOCAL` and not a function, because a distributed database passes only the former on to its
 //! nodes.
 
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
@@ -22,15 +25,54 @@ pub type Transaction = sqlx::Transaction<'static, Postgres>;
 /// Connections that have been unused for longer are asked whether they still live before they are used.
 const TRUSTED_IDLE_TIME: Duration = Duration::from_secs(5);
 
+/// Connections that a part of a pool has at least: with fewer, those who share it would wait for each other.
+const LEAST: u32 = 4;
+
+thread_local! {
+    /// Its number among those that answer requests.
+    static THREAD: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Says that this thread is one of those that answer requests, by its number from 0; every other thread does what is done beside them.
+pub fn answers_requests(number: usize) {
+    THREAD.set(Some(number));
+}
+
 /// A pool of connections; clones share it.
+///
+/// What the database answers wakes the thread that opened the connection. If somebody on another thread waits for it, that one has to be
+/// woken too, which costs as much as the answer. So where there are connections enough, threads that answer requests have a part each, and
+/// take one of another part only when all of their own are in use.
 #[derive(Debug, Clone)]
-pub struct Pool(pub(super) PgPool);
+pub struct Pool(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    /// For what is done beside requests; for everything when there are no others.
+    beside: PgPool,
+    /// Of the threads that answer requests.
+    answering: Vec<PgPool>,
+}
+
+impl Parts {
+    fn iter(&self) -> impl Iterator<Item = &PgPool> {
+        self.answering.iter().chain(std::iter::once(&self.beside))
+    }
+}
 
 impl Pool {
-    /// A pool that connects when it is first used.
+    /// A pool that connects when it is first used, and opens so many connections at most: for so many threads that answer requests.
     #[must_use]
-    pub fn new(options: PgConnectOptions, connections: u32, limits: &Limits) -> Self {
-        let pool = PgPoolOptions::new()
+    pub fn new(options: PgConnectOptions, connections: u32, threads: usize, limits: &Limits) -> Self {
+        // Poolers refuse this parameter, and nothing here reads a float.
+        let options = options.extra_float_digits(None);
+        let part = |connections| Self::part(options.clone(), connections, limits);
+        let (beside, answering) = shares(connections, threads);
+        Self(Arc::new(Parts { beside: part(beside), answering: answering.into_iter().map(part).collect() }))
+    }
+
+    fn part(options: PgConnectOptions, connections: u32, limits: &Limits) -> PgPool {
+        PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(limits.connection_time)
             // A question before each use costs as much as the statement itself.
@@ -43,9 +85,16 @@ impl Pool {
                     Ok(true)
                 })
             })
-            // Poolers refuse this parameter, and nothing here reads a float.
-            .connect_lazy_with(options.extra_float_digits(None));
-        Self(pool)
+            .connect_lazy_with(options)
+    }
+
+    /// The part that has a connection for this thread, its own before any other. Where there is none, it is its own that is waited for.
+    pub(super) fn nearest(&self) -> &PgPool {
+        let Parts { beside, answering } = &*self.0;
+        let of_thread = |number: usize| answering.get(number % answering.len().max(1));
+        let own = THREAD.get().and_then(of_thread).unwrap_or(beside);
+        let has_one = |part: &&PgPool| part.num_idle() > 0 || part.size() < part.options().get_max_connections();
+        std::iter::once(own).chain(self.0.iter()).find(has_one).unwrap_or(own)
     }
 
     /// Begins a transaction of one account: of what belongs to accounts it sees and changes what is this one's. The catalogue it sees,
@@ -57,7 +106,7 @@ impl Pool {
     pub async fn begin_for(&self, account: AccountId) -> Result<Transaction, Failure> {
         // A number, so there is nothing to escape.
         let begin = format!("BEGIN; SET LOCAL widget_registry.account_id = '{}'", account.get());
-        Ok(self.0.begin_with(AssertSqlSafe(begin)).await?)
+        Ok(self.nearest().begin_with(AssertSqlSafe(begin)).await?)
     }
 
     /// [`Self::begin_for`] the caller's account, or [`Self::begin_catalogue`] when nobody in particular calls.
@@ -79,7 +128,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_across_accounts(&self) -> Result<Transaction, Failure> {
-        Ok(self.0.begin_with("BEGIN; SET LOCAL widget_registry.all_accounts = 'on'").await?)
+        Ok(self.nearest().begin_with("BEGIN; SET LOCAL widget_registry.all_accounts = 'on'").await?)
     }
 
     /// Begins a transaction that sees no account's rows, only the catalogue.
@@ -88,7 +137,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_catalogue(&self) -> Result<Transaction, Failure> {
-        Ok(self.0.begin().await?)
+        Ok(self.nearest().begin().await?)
     }
 
     /// A connection for single statements that read the catalogue; it sees no account's rows.
@@ -97,23 +146,59 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn catalogue(&self) -> Result<PoolConnection<Postgres>, Failure> {
-        Ok(self.0.acquire().await?)
+        Ok(self.nearest().acquire().await?)
     }
 
     /// How many connections there are.
     #[must_use]
     pub fn size(&self) -> u32 {
-        self.0.size()
+        self.0.iter().map(PgPool::size).sum()
     }
 
     /// How many of them nobody uses.
     #[must_use]
     pub fn num_idle(&self) -> usize {
-        self.0.num_idle()
+        self.0.iter().map(PgPool::num_idle).sum()
     }
 
     /// Closes every connection, and waits for those that are in use.
     pub async fn close(&self) {
-        self.0.close().await;
+        join_all(self.0.iter().map(PgPool::close)).await;
+    }
+}
+
+/// How many connections there are at most for what is done beside requests, and for each part of the threads that answer them. Where there
+/// are few, all are in the first.
+fn shares(connections: u32, threads: usize) -> (u32, Vec<u32>) {
+    let beside = connections / 4;
+    let rest = connections - beside;
+    let count = (rest / LEAST).min(u32::try_from(threads).unwrap_or(u32::MAX));
+    if beside == 0 || count == 0 {
+        return (connections, Vec::new());
+    }
+    (beside, (0..count).map(|number| rest / count + u32::from(number < rest % count)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_have_parts_of_their_own_where_there_are_connections_enough() {
+        for (connections, threads, expected) in [
+            (16, 2, (4, vec![6, 6])),
+            (16, 1, (4, vec![12])),
+            (16, 64, (4, vec![4, 4, 4])),
+            (17, 2, (4, vec![7, 6])),
+            (6, 2, (1, vec![5])),
+            (5, 2, (1, vec![4])),
+            (4, 2, (4, vec![])),
+            (1, 2, (1, vec![])),
+            (16, 0, (16, vec![])),
+        ] {
+            let (beside, answering) = shares(connections, threads);
+            assert_eq!(beside + answering.iter().sum::<u32>(), connections);
+            assert_eq!((beside, answering), expected, "{connections} {threads}");
+        }
     }
 }

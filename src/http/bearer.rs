@@ -1,8 +1,8 @@
 //! The token of a request (RFC 6750, 2.1).
 
-use actix_web::HttpRequest;
 use actix_web::http::header;
 
+use super::head::Head;
 use super::problem::Problem;
 use super::shared::Shared;
 use crate::auth::{Caller, Refusal};
@@ -15,8 +15,8 @@ const SCHEME: &[u8] = b"Bearer ";
 /// # Errors
 ///
 /// 401; the reason is for the log only.
-pub(super) async fn authenticate(request: &HttpRequest, shared: &Shared) -> Result<Caller, Problem> {
-    let checked = match bearer(request, shared.config.limits.authorization) {
+pub(super) async fn authenticate(head: &Head, shared: &Shared) -> Result<Caller, Problem> {
+    let checked = match bearer(head, shared.config.limits.authorization) {
         Ok(token) => shared.check(token).await,
         Err(reason) => Err(reason),
     };
@@ -26,8 +26,8 @@ pub(super) async fn authenticate(request: &HttpRequest, shared: &Shared) -> Resu
     })
 }
 
-fn bearer(request: &HttpRequest, limit: usize) -> Result<&str, Refusal> {
-    let mut values = request.headers().get_all(header::AUTHORIZATION);
+fn bearer(head: &Head, limit: usize) -> Result<&str, Refusal> {
+    let mut values = head.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Missing) };
     if value.len() > limit {
         return Err(Refusal::TooLong);

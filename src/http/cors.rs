@@ -1,9 +1,10 @@
 //! Cross-origin requests from browsers: the configured origins, each by name, because requests carry tokens.
 
+use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
 
+use super::head::Head;
 use super::origin::PublicOrigin;
 
 /// Addresses that no page calls: an integration's secret has no place in a browser.
@@ -15,11 +16,11 @@ const READ: &str = "X-Request-Id, Retry-After, Allow, Location, ETag";
 
 /// The answer to OPTIONS on a known path: what is allowed there, and for a browser's preflight of a configured origin the consent.
 #[must_use]
-pub fn options(request: &HttpRequest, allow: &str, origins: &[PublicOrigin]) -> HttpResponse {
+pub fn options(head: &Head, allow: &str, origins: &[PublicOrigin]) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
     response.insert_header((header::ALLOW, allow));
-    let asked = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if asked && matching(request, origins).is_some() {
+    let asked = head.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if asked && matching(head, origins).is_some() {
         response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, allow));
         response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, SENT));
         response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
@@ -29,23 +30,22 @@ pub fn options(request: &HttpRequest, allow: &str, origins: &[PublicOrigin]) -> 
 
 /// Lets a configured origin's page read the answer. `Vary` stands there whenever origins are configured, so that no cache serves
 /// one origin's answer to another.
-pub fn mark(request: &HttpRequest, headers: &mut HeaderMap, origins: &[PublicOrigin]) {
+pub fn mark(head: &Head, headers: &mut HeaderMap, origins: &[PublicOrigin]) {
     if origins.is_empty() {
         return;
     }
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = matching(request, origins) {
+    if let Some(origin) = matching(head, origins) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        if *request.method() != Method::OPTIONS {
+        if *head.method() != Method::OPTIONS {
             headers.insert(HeaderName::from_static("access-control-expose-headers"), HeaderValue::from_static(READ));
         }
     }
 }
 
-fn matching<'a>(request: &'a HttpRequest, origins: &[PublicOrigin]) -> Option<&'a HeaderValue> {
-    request
-        .headers()
+fn matching<'a>(head: &'a Head, origins: &[PublicOrigin]) -> Option<&'a HeaderValue> {
+    head.headers()
         .get(header::ORIGIN)
-        .filter(|_| !NOT_FOR_PAGES.contains(&request.path()))
+        .filter(|_| !NOT_FOR_PAGES.contains(&head.path()))
         .filter(|origin| origins.iter().any(|known| known.as_str().as_bytes() == origin.as_bytes()))
 }

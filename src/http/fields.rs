@@ -1,11 +1,11 @@
 //! Bodies of plain names and values, as a form or as a JSON object: OAuth clients send either.
 
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use secrecy::SecretString;
 use url::form_urlencoded;
 
 use super::grant::GrantError;
+use super::head::Head;
 use super::json::{self, Document, Rules};
 use super::problem::Problem;
 use super::route::{Body, BodyKind, collect, identity_only, is_json, media_type, within};
@@ -68,17 +68,17 @@ fn unreadable(why: String) -> Problem {
 impl Body for Fields {
     const KIND: BodyKind = BodyKind::Fields;
 
-    async fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
+    async fn read(head: &Head, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
         let limits = &shared.config.limits;
-        identity_only(request)?;
+        identity_only(head)?;
         let bytes = within(limits.body_time, collect(payload, SIZE.min(limits.json_body))).await;
         let bytes = bytes.map_err(|problem| match problem {
             Problem::Malformed(why) => unreadable(why),
             other => other,
         })?;
-        if media_type(request).as_deref() == Some(FORM) {
+        if media_type(head).as_deref() == Some(FORM) {
             Ok(Self::of_form(&bytes))
-        } else if bytes.is_empty() || is_json(request) {
+        } else if bytes.is_empty() || is_json(head) {
             Self::of_json(&bytes, Rules { depth: limits.json_depth, keys: limits.object_keys })
         } else {
             Err(Problem::WrongMediaType(TAKES))

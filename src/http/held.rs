@@ -9,13 +9,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
 use futures_util::Stream;
+
+use super::head::Head;
 
 /// A body that both its reader and the answer hold.
 #[derive(Clone)]
@@ -23,8 +25,8 @@ pub(super) struct Held(Rc<RefCell<Payload>>);
 
 impl Held {
     /// The body to read, and what to hold; a body of a known length needs no holding.
-    pub(super) fn split(request: &HttpRequest, payload: Payload) -> (Payload, Option<Self>) {
-        if !request.headers().contains_key(header::TRANSFER_ENCODING) {
+    pub(super) fn split(head: &Head, payload: Payload) -> (Payload, Option<Self>) {
+        if !head.headers().contains_key(header::TRANSFER_ENCODING) {
             return (payload, None);
         }
         let held = Self(Rc::new(RefCell::new(payload)));

@@ -1,11 +1,13 @@
 //! The scheme, host and port that links of an answer begin with.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use actix_web::HttpRequest;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{self, HeaderMap};
 use ipnet::IpNet;
 use url::Url;
+
+use super::head::Head;
 
 /// A scheme, a host and perhaps a port: `https://widgets.example.com`, as a browser's `Origin` header spells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,21 +35,23 @@ impl PublicOrigin {
 /// `X-Forwarded-Proto` and `X-Forwarded-Host` count only when the connection comes from a trusted proxy. A `Host` that is none is
 /// replaced by the address that the request came in at, so that nothing a client writes there can end up in a link.
 #[must_use]
-pub(crate) fn of_request(request: &HttpRequest, public_url: Option<&PublicOrigin>, trusted: &[IpNet]) -> String {
+pub(crate) fn of_request(head: &Head, public_url: Option<&PublicOrigin>, trusted: &[IpNet]) -> String {
     if let Some(origin) = public_url {
         return origin.as_str().to_owned();
     }
-    let from_proxy = request.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
-    let forwarded = |name: &str| if from_proxy { last_value(request.headers(), name) } else { None };
+    let from_proxy = head.peer().is_some_and(|peer| is_trusted(peer.ip(), trusted));
+    let forwarded = |name: &str| if from_proxy { last_value(head.headers(), name) } else { None };
     let scheme = match forwarded("x-forwarded-proto").as_deref() {
         Some("https") => "https",
         _ => "http",
     };
+    let named = || head.headers().get(header::HOST)?.to_str().ok().filter(|host| is_host(host)).map(Cow::Borrowed);
     let host = forwarded("x-forwarded-host")
         .filter(|host| is_host(host))
-        .or_else(|| request.headers().get("host")?.to_str().ok().filter(|host| is_host(host)).map(str::to_owned))
-        .unwrap_or_else(|| request.app_config().local_addr().to_string());
-    format!("{scheme}://{host}")
+        .map(Cow::Owned)
+        .or_else(named)
+        .unwrap_or_else(|| head.listens_on().to_string().into());
+    [scheme, "://", &host].concat()
 }
 
 fn is_trusted(peer: IpAddr, trusted: &[IpNet]) -> bool {
@@ -84,9 +88,9 @@ fn is_port(text: &str) -> bool {
 
 /// Whether the request was sent on this machine, and by no proxy that says that it speaks for somebody else.
 #[must_use]
-pub fn is_of_this_machine(request: &HttpRequest) -> bool {
-    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let forwarded = request.headers().keys().any(|name| {
+pub fn is_of_this_machine(head: &Head) -> bool {
+    let peer = head.peer().map(|peer| peer.ip().to_canonical());
+    let forwarded = head.headers().keys().any(|name| {
         let name = name.as_str();
         name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "x-real-ip" | "via")
     });
@@ -98,6 +102,10 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+
+    fn head(request: TestRequest) -> Head {
+        Head::new(request.to_request(), "127.0.0.1:1".parse().unwrap())
+    }
 
     #[test]
     fn hosts() {
@@ -128,7 +136,7 @@ mod tests {
                 Some(name) => request.insert_header((name, "127.0.0.1")),
                 None => request,
             };
-            is_of_this_machine(&request.to_http_request())
+            is_of_this_machine(&head(request))
         };
         for peer in ["127.0.0.1:1", "127.8.9.10:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
             assert!(of(peer, None), "{peer}");
@@ -140,6 +148,6 @@ mod tests {
         for peer in ["10.0.0.1:1", "172.17.0.1:1", "[fe80::1]:1", "[::ffff:10.0.0.1]:1", "0.0.0.0:1"] {
             assert!(!of(peer, None) && !of(peer, Some("x-forwarded-for")), "{peer}");
         }
-        assert!(!is_of_this_machine(&TestRequest::default().to_http_request()));
+        assert!(!is_of_this_machine(&head(TestRequest::default())));
     }
 }

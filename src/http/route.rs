@@ -5,11 +5,11 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -19,11 +19,13 @@ use futures_util::StreamExt as _;
 
 use super::bearer::authenticate;
 use super::caller::{Permission, Who};
+use super::head::Head;
 use super::json::{Document, Rules};
 use super::origin;
 use super::problem::Problem;
 use super::query::Query;
 use super::request_id::RequestId;
+use super::service::Service;
 use super::shared::Shared;
 use crate::config::Limits;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -32,12 +34,12 @@ use crate::metrics::{Metrics, RouteMetrics};
 #[derive(Debug)]
 pub struct Call<P, B = NoBody> {
     /// What every request shares.
-    pub shared: Arc<Shared>,
+    pub shared: Rc<Service>,
     /// The caller's right.
     pub who: P,
     /// The body.
     pub body: B,
-    request: HttpRequest,
+    head: Rc<Head>,
     id: RequestId,
     pattern: Pattern,
 }
@@ -50,32 +52,28 @@ impl<P, B> Call<P, B> {
     }
 
     /// A decoded segment of the path, by its name in the route table; the last one is all of the rest. See
-    /// [`decoded_path`].
+    /// [`Head::decoded_path`].
     #[must_use]
     pub fn segment(&self, name: &str) -> &str {
-        let is_named = |segment: &str| segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(name);
-        let segments = || self.pattern.path.split('/');
-        let place = segments().position(is_named);
-        let found = place.and_then(|place| decoded_path(&self.request).splitn(segments().count(), '/').nth(place));
-        found.unwrap_or_default()
+        self.head.segment(self.pattern.path, name)
     }
 
     /// What follows the first segments of the path, as it was sent.
     #[must_use]
     pub fn raw_tail(&self, segments: usize) -> &str {
-        self.request.path().splitn(segments + 2, '/').nth(segments + 1).unwrap_or_default()
+        self.head.path().splitn(segments + 2, '/').nth(segments + 1).unwrap_or_default()
     }
 
     /// The query as it was sent; `None` when there is none.
     #[must_use]
     pub fn raw_query(&self) -> Option<&str> {
-        self.request.uri().query()
+        self.head.uri().query()
     }
 
     /// Whether the request was sent on this machine, and by no proxy that says that it speaks for somebody else.
     #[must_use]
     pub fn is_from_this_machine(&self) -> bool {
-        origin::is_of_this_machine(&self.request)
+        origin::is_of_this_machine(&self.head)
     }
 
     /// What a feature keeps for all requests. It was given to the server at its start; here nobody knows what it is.
@@ -84,7 +82,7 @@ impl<P, B> Call<P, B> {
     ///
     /// 500 when it was not.
     pub fn state<T: 'static>(&self) -> Result<&T, Problem> {
-        let state = self.request.app_data::<Arc<T>>().map(AsRef::as_ref);
+        let state = self.shared.state.get::<Arc<T>>().map(AsRef::as_ref);
         state.ok_or_else(|| {
             tracing::error!(state = std::any::type_name::<T>(), "the server was started without it");
             Problem::Internal
@@ -94,20 +92,20 @@ impl<P, B> Call<P, B> {
     /// The query.
     #[must_use]
     pub fn query(&self) -> Query {
-        Query::parse(self.request.query_string())
+        Query::parse(self.head.query_string())
     }
 
     /// Whether only the head of the answer is wanted.
     #[must_use]
     pub fn is_head(&self) -> bool {
-        self.request.method() == Method::HEAD
+        self.head.method() == Method::HEAD
     }
 
     /// What links begin with.
     #[must_use]
     pub fn origin(&self) -> String {
         let config = &self.shared.config;
-        origin::of_request(&self.request, config.public_url.as_ref(), &config.trusted_proxies)
+        origin::of_request(&self.head, config.public_url.as_ref(), &config.trusted_proxies)
     }
 
     /// `Accept-Language` as it was written.
@@ -119,7 +117,7 @@ impl<P, B> Call<P, B> {
     /// A header that is a list: several lines count as one (RFC 9110, 5.3). `None` when it is not there.
     #[must_use]
     pub fn list(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
-        let mut lines = self.request.headers().get_all(name).peekable();
+        let mut lines = self.head.headers().get_all(name).peekable();
         lines.peek()?;
         let mut texts = lines.filter_map(|line| line.to_str().ok());
         let mut all = Cow::Borrowed(texts.next().unwrap_or_default());
@@ -136,20 +134,13 @@ impl<P, B> Call<P, B> {
     ///
     /// 400 when it stands there twice or is not text.
     pub fn header(&self, name: &str) -> Result<Option<&str>, Problem> {
-        let mut values = self.request.headers().get_all(name);
+        let mut values = self.head.headers().get_all(name);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
             (Some(value), None) if value.to_str().is_ok() => Ok(value.to_str().ok()),
             _ => Err(Problem::Malformed(format!("The header {name} must be given once, as text"))),
         }
     }
-}
-
-/// The path as the server has decoded it: all but `%`, `/` and `+`. What cannot be decoded is left as it is, and what is no UTF-8 then is
-/// U+FFFD; neither matches a pattern of ours.
-#[must_use]
-pub fn decoded_path(request: &HttpRequest) -> &str {
-    request.match_info().as_str()
 }
 
 /// What a route does with the body.
@@ -171,7 +162,7 @@ pub trait Body: Sized + 'static {
     const KIND: BodyKind;
 
     /// Reads it.
-    fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> impl Future<Output = Result<Self, Problem>>;
+    fn read(head: &Head, payload: Payload, shared: &Shared) -> impl Future<Output = Result<Self, Problem>>;
 }
 
 /// No body; one that comes all the same is ignored.
@@ -181,7 +172,7 @@ pub struct NoBody;
 impl Body for NoBody {
     const KIND: BodyKind = BodyKind::None;
 
-    async fn read(_: &HttpRequest, _: Payload, _: &Shared) -> Result<Self, Problem> {
+    async fn read(_: &Head, _: Payload, _: &Shared) -> Result<Self, Problem> {
         Ok(Self)
     }
 }
@@ -220,12 +211,12 @@ impl JsonLimits for Usual {
 impl<L: JsonLimits> Body for Json<L> {
     const KIND: BodyKind = BodyKind::Json;
 
-    async fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
+    async fn read(head: &Head, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
         let limits = &shared.config.limits;
         let (size, depth) = L::of(limits);
-        identity_only(request)?;
+        identity_only(head)?;
         let bytes = within(limits.body_time, collect(payload, size)).await?;
-        if !bytes.is_empty() && !is_json(request) {
+        if !bytes.is_empty() && !is_json(head) {
             return Err(Problem::WrongMediaType("application/json"));
         }
         let document = Document::parse(&bytes, Rules { depth, keys: limits.object_keys })
@@ -235,8 +226,8 @@ impl<L: JsonLimits> Body for Json<L> {
 }
 
 /// Refuses compressed bodies: their size is not known before they are read.
-pub(super) fn identity_only(request: &HttpRequest) -> Result<(), Problem> {
-    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
+pub(super) fn identity_only(head: &Head) -> Result<(), Problem> {
+    let mut encodings = head.headers().get_all(header::CONTENT_ENCODING);
     if encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         Ok(())
     } else {
@@ -262,16 +253,16 @@ pub(super) async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes,
 }
 
 /// `application/json`, any `…+json`, or no type at all: some clients send none.
-pub(super) fn is_json(request: &HttpRequest) -> bool {
-    match media_type(request) {
+pub(super) fn is_json(head: &Head) -> bool {
+    match media_type(head) {
         None => true,
         Some(name) => name == "application/json" || (name.starts_with("application/") && name.ends_with("+json")),
     }
 }
 
 /// The type of the body without its parameters, in lower case.
-pub(super) fn media_type(request: &HttpRequest) -> Option<String> {
-    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or("?");
+pub(super) fn media_type(head: &Head) -> Option<String> {
+    let value = head.headers().get(header::CONTENT_TYPE)?.to_str().unwrap_or("?");
     value.split(';').next().map(|name| name.trim().to_ascii_lowercase())
 }
 
@@ -303,11 +294,11 @@ pub struct Route {
 /// A request on its way to its route.
 pub struct Asked {
     /// Its head.
-    pub request: HttpRequest,
+    pub head: Rc<Head>,
     /// Its body.
     pub payload: Payload,
     /// What every request shares.
-    pub shared: Arc<Shared>,
+    pub shared: Rc<Service>,
     /// Its id.
     pub id: RequestId,
 }
@@ -355,7 +346,7 @@ impl Route {
 async fn checked<P, B, F>(
     handler: fn(Call<P, B>) -> F,
     pattern: Pattern,
-    Asked { request, payload, shared, id }: Asked,
+    Asked { head, payload, shared, id }: Asked,
 ) -> Result<HttpResponse, Problem>
 where
     P: Permission,
@@ -364,9 +355,9 @@ where
 {
     let caller = match P::WHO {
         Who::Anyone => None,
-        Who::Visitor if !request.headers().contains_key(header::AUTHORIZATION) => None,
+        Who::Visitor if !head.headers().contains_key(header::AUTHORIZATION) => None,
         Who::Visitor | Who::User | Who::Admin | Who::Bearer(_) | Who::AdminOr(_) => {
-            Some(authenticate(&request, &shared).await?)
+            Some(authenticate(&head, &shared).await?)
         }
     };
     if let Some(caller) = &caller {
@@ -379,12 +370,12 @@ where
     let body = {
         // A body that does not come keeps nobody from being answered who asks for what takes none.
         let _place = (B::KIND != BodyKind::None).then(|| shared.places.for_body(P::WHO)).transpose()?;
-        B::read(&request, payload, &shared).await?
+        B::read(&head, payload, &shared).await?
     };
-    let places = shared.places.clone();
-    let _place = if pattern.is_told_always { None } else { Some(places.for_work()?) };
+    let service = shared.clone();
+    let _place = if pattern.is_told_always { None } else { Some(service.places.for_work()?) };
     let time = shared.config.limits.handler_time;
-    let mut answer = pin!(handler(Call { shared, who, body, request, id, pattern }));
+    let mut answer = pin!(handler(Call { shared, who, body, head, id, pattern }));
     // What is answered out of memory needs no timer.
     match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
         Poll::Ready(answer) => answer,

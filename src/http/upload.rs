@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io;
 
 use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::head::Head;
 use super::problem::Problem;
 use super::query::Query;
 use super::route::{Body, BodyKind, identity_only, media_type, within};
@@ -52,20 +52,20 @@ impl Upload {
 impl Body for Upload {
     const KIND: BodyKind = BodyKind::Upload;
 
-    async fn read(request: &HttpRequest, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
+    async fn read(head: &Head, payload: Payload, shared: &Shared) -> Result<Self, Problem> {
         let limits = &shared.config.limits;
         let limit = usize::try_from(limits.archive.packed).unwrap_or(usize::MAX);
-        identity_only(request)?;
-        let media_type = media_type(request);
+        identity_only(head)?;
+        let media_type = media_type(head);
         let place = shared.uploads.clone().try_acquire_owned().map_err(|_| Problem::Busy)?;
-        let mut fields = Query::parse(request.query_string()).into_pairs();
+        let mut fields = Query::parse(head.query_string()).into_pairs();
         let archive = within(limits.upload_time, async {
             match media_type.as_deref() {
                 Some("application/zip" | "application/octet-stream" | "application/x-zip-compressed") => {
                     let chunks = payload.map(|chunk| chunk.map_err(|error| unreadable(&error)));
                     store(chunks, limit).await
                 }
-                Some("multipart/form-data") => form(request, payload, limit, &mut fields).await,
+                Some("multipart/form-data") => form(head, payload, limit, &mut fields).await,
                 _ => Err(Problem::WrongMediaType(TAKES)),
             }
         })
@@ -103,12 +103,12 @@ async fn store(chunks: impl Stream<Item = Result<Bytes, Problem>>, limit: usize)
 }
 
 async fn form(
-    request: &HttpRequest,
+    head: &Head,
     payload: Payload,
     limit: usize,
     fields: &mut Vec<(String, String)>,
 ) -> Result<File, Problem> {
-    let mut parts = Multipart::new(request.headers(), payload);
+    let mut parts = Multipart::new(head.headers(), payload);
     let mut archive = None;
     let mut count = 0;
     while let Some(part) = parts.next().await {

@@ -345,7 +345,7 @@ fn no_second_connection_is_waited_for_while_one_is_held() {
         source.add(&randomness()).unwrap();
         let limits = Config::read(Sources::default()).config.unwrap().limits;
         let options = options_of(&app.database_url.clone().into()).unwrap();
-        let pool = Pool::new(options, 1, &limits);
+        let pool = Pool::new(options, 1, 0, &limits);
         let (ring, secrets) = (source.load().unwrap(), randomness());
         let sealing = Sealing::start(pool.clone(), source.clone(), ring, secrets, Clock::system()).await.unwrap();
         let rotated = resealing::rotate(&pool, &sealing, true).await.unwrap();
