@@ -56,6 +56,7 @@ pub mod health;
 pub mod http;
 pub mod installs;
 pub mod integrations;
+pub mod log_context;
 pub mod metrics;
 pub mod monitoring;
 pub mod oauth;

@@ -1,6 +1,5 @@
 //! What a token says about its bearer.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -126,6 +125,28 @@ impl FromStr for Scope {
     }
 }
 
+/// Scopes, each once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & Self::bit(scope) != 0
+    }
+
+    const fn bit(scope: Scope) -> u8 {
+        1 << scope as u8
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |all, scope| all | Self::bit(scope)))
+    }
+}
+
 /// The claims of a token as they travel: those of the real service, and the role, which that one looks up in the account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
@@ -220,7 +241,7 @@ pub struct Caller {
     /// The integration that the token was given to.
     pub client: Option<Uuid>,
     /// What it may do under `/registry/v1`.
-    pub scopes: BTreeSet<Scope>,
+    pub scopes: Scopes,
 }
 
 impl Caller {
@@ -238,7 +259,7 @@ impl Caller {
     /// Whether the token carries this scope.
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        self.scopes.has(scope)
     }
 }
 

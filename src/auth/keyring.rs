@@ -5,9 +5,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use jsonwebtoken::decode_header;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -60,7 +61,7 @@ pub struct Keys {
 pub struct Keyring {
     files: Files,
     clock: Clock,
-    now: RwLock<Arc<Keys>>,
+    now: ArcSwap<Keys>,
     // Held while keys are read and swapped.
     state: Mutex<State>,
     failed: AtomicBool,
@@ -132,7 +133,7 @@ impl Keyring {
         let state = State { stamps, local, fetched: BTreeMap::new(), failed: None, checked: Arc::default() };
         Ok(Self {
             files,
-            now: RwLock::new(Arc::new(state.keys())),
+            now: ArcSwap::from_pointee(state.keys()),
             clock,
             state: Mutex::new(state),
             failed: AtomicBool::new(false),
@@ -145,8 +146,8 @@ impl Keyring {
 
     /// The keys as they are now.
     #[must_use]
-    pub fn keys(&self) -> Arc<Keys> {
-        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn keys(&self) -> Guard<Arc<Keys>> {
+        self.now.load()
     }
 
     /// Our own public keys: the one that signs, and those before it whose tokens may still be valid.
@@ -239,7 +240,7 @@ impl Keyring {
     }
 
     fn swap(&self, state: &State) {
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state.keys());
+        self.now.store(Arc::new(state.keys()));
     }
 
     /// For a token whose key nobody knows: looks whether the files have changed, and has the sets fetched, at most once a minute. Whether

@@ -14,7 +14,7 @@ mod widget_token;
 pub use check::{Refusal, check};
 pub use checked::Checked;
 pub(crate) use claims::decimal_id;
-pub use claims::{AccountId, Caller, Claims, MOST_LIFETIME, Role, Scope, UserId};
+pub use claims::{AccountId, Caller, Claims, MOST_LIFETIME, Role, Scope, Scopes, UserId};
 pub use jwks::{PublicKey, PublicKeySet};
 pub use keyring::{Keyring, KeyringError, Keys};
 pub use keys::{KeyAlgorithm, KeyError, KeySource, VerificationKey, Verifier};

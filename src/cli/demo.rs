@@ -9,7 +9,7 @@ use include_dir::{Dir, File, include_dir};
 use crate::app::App;
 use crate::archive::{self, Report};
 use crate::audit::Actor;
-use crate::auth::{AccountId, Caller, Issue, Role, Scope, UserId};
+use crate::auth::{AccountId, Caller, Issue, Role, Scope, Scopes, UserId};
 use crate::catalogue::publish::{Accepted, PublishError, Request, publish};
 use crate::catalogue::{Owner, Visibility};
 use crate::continuations::opening::Opening;
@@ -40,7 +40,8 @@ pub(super) async fn prepare(app: &App) -> anyhow::Result<String> {
         issue(app, &Issue { account, user: admin, role: Role::Admin, client: None, scopes, lifetime: LIFETIME })?;
     let user_token =
         issue(app, &Issue { account, user, role: Role::User, client: None, scopes: Vec::new(), lifetime: LIFETIME })?;
-    let caller = Caller { account, user: admin, role: Role::Admin, client: None, scopes: [Scope::Bots].into() };
+    let caller =
+        Caller { account, user: admin, role: Role::Admin, client: None, scopes: Scopes::from_iter([Scope::Bots]) };
     let url = format!("http://{}", app.address);
     let continue_path = wait(app, &caller).await?;
     Ok(instructions(&url, &admin_token, &user_token, &continue_path))

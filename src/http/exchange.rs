@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use actix_http::Request;
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
-use tracing::Instrument as _;
 
 use super::cors;
 use super::head::Head;
@@ -23,6 +23,7 @@ use super::request_id::{REQUEST_ID, RequestId};
 use super::route::{Asked, Route};
 use super::service::Service;
 use super::shared::Shared;
+use crate::log_context;
 use crate::metrics::Metrics;
 
 /// What counts as the route of requests that have none: their paths are whatever clients send.
@@ -32,34 +33,34 @@ const NO_ROUTE: &str = "none";
 pub async fn exchange(mut request: Request, service: Rc<Service>) -> HttpResponse {
     let payload = request.take_payload();
     let head = Rc::new(Head::new(request, service.listens_on));
-    let routes = service.paths.at(head.decoded_path());
     let id = RequestId::of(&head, &service);
-    let span = tracing::info_span!("request", id = %id.as_str(), account = tracing::field::Empty, user = tracing::field::Empty);
+    let about = log_context::Request::new(id.as_str());
+    log_context::within(about, walk(head, payload, id, service)).await
+}
+
+async fn walk(head: Rc<Head>, payload: Payload, id: RequestId, service: Rc<Service>) -> HttpResponse {
     let started = Instant::now();
-    let (payload, held) = Held::split(&head, payload);
-    async {
-        let asked = Asked { head: head.clone(), payload, shared: service.clone(), id: id.clone() };
-        let mut response = match answer(asked, routes).await {
-            Ok(response) => response,
-            Err(problem) => problem.response(),
-        };
-        let headers = response.headers_mut();
-        headers.insert(REQUEST_ID, id.value());
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        cors::mark(&head, headers, &service.config.cors_origins);
-        if *head.method() == Method::HEAD {
-            response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
-        }
-        let took = started.elapsed();
-        count(&head, routes, &service.metrics, response.status(), took);
-        log(&head, response.status(), took);
-        match held {
-            Some(held) => held.until_sent(response),
-            None => response,
-        }
+    let routes = service.paths.at(head.decoded_path());
+    let (payload, kept) = Held::split(&head, payload);
+    let asked = Asked { head: head.clone(), payload, shared: service.clone(), id: id.clone() };
+    let mut response = match answer(asked, routes).await {
+        Ok(response) => response,
+        Err(problem) => problem.response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id.value());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    cors::mark(&head, headers, &service.config.cors_origins);
+    if *head.method() == Method::HEAD {
+        response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
     }
-    .instrument(span)
-    .await
+    let took = started.elapsed();
+    count(&head, routes, &service.metrics, response.status(), took);
+    log(&head, response.status(), took);
+    match kept {
+        Some(kept) => kept.until_sent(response),
+        None => response,
+    }
 }
 
 /// The body of an answer to HEAD: its size is told, and nothing of it is made. The server would read a stream to its end to throw it

@@ -21,7 +21,7 @@ impl Head {
     /// The head of a request that came in at this address.
     #[must_use]
     pub fn new(request: Request, listens_on: SocketAddr) -> Self {
-        let decoded = request.path().contains('%').then(|| Url::new(request.uri().clone()));
+        let decoded = request.path().as_bytes().contains(&b'%').then(|| Url::new(request.uri().clone()));
         Self { request, listens_on, decoded }
     }
 
@@ -54,14 +54,14 @@ impl Head {
     /// is none.
     #[must_use]
     pub fn segment(&self, pattern: &str, name: &str) -> &str {
-        let (mut names, mut rest) = (pattern.split('/').peekable(), self.decoded_path());
-        while let Some(named) = names.next() {
-            let is_last = names.peek().is_none();
-            let (one, after) = if is_last { (rest, "") } else { rest.split_once('/').unwrap_or((rest, "")) };
-            if named.strip_prefix('{').and_then(|named| named.strip_suffix('}')) == Some(name) {
+        let (mut left, mut rest) = (Some(pattern), self.decoded_path());
+        while let Some(segments) = left {
+            let (segment, others) = cut(segments);
+            let (one, after) = if others.is_some() { cut(rest) } else { (rest, None) };
+            if segment.strip_prefix('{').and_then(|named| named.strip_suffix('}')) == Some(name) {
                 return one;
             }
-            rest = after;
+            (left, rest) = (others, after.unwrap_or_default());
         }
         ""
     }
@@ -88,6 +88,14 @@ impl Head {
     #[must_use]
     pub fn listens_on(&self) -> SocketAddr {
         self.listens_on
+    }
+}
+
+/// What stands before the first slash, and what after it. For the few bytes of a path a search made for long texts costs more.
+fn cut(text: &str) -> (&str, Option<&str>) {
+    match text.bytes().position(|byte| byte == b'/') {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
     }
 }
 

@@ -29,8 +29,8 @@ impl Held {
         if !head.headers().contains_key(header::TRANSFER_ENCODING) {
             return (payload, None);
         }
-        let held = Self(Rc::new(RefCell::new(payload)));
-        (Payload::Stream { payload: Box::pin(held.clone()) }, Some(held))
+        let kept = Self(Rc::new(RefCell::new(payload)));
+        (Payload::Stream { payload: Box::pin(kept.clone()) }, Some(kept))
     }
 
     /// Holds the body until this answer is sent.

@@ -28,6 +28,7 @@ use super::request_id::RequestId;
 use super::service::Service;
 use super::shared::Shared;
 use crate::config::Limits;
+use crate::log_context;
 use crate::metrics::{Metrics, RouteMetrics};
 
 /// A request that has passed every check before its handler: the caller has the right `P`, the body is a `B`.
@@ -361,7 +362,9 @@ where
         }
     };
     if let Some(caller) = &caller {
-        tracing::Span::current().record("account", caller.account.get()).record("user", caller.user.get());
+        if let Some(request) = log_context::current() {
+            request.is_of(caller.account.get(), Some(caller.user.get()));
+        }
         if let Some(seconds) = shared.wait_for_rate(caller) {
             return Err(Problem::TooManyRequests(seconds));
         }

@@ -12,7 +12,7 @@ use super::refresh_token::RefreshToken;
 use super::request::{Grant, GrantRequest};
 use super::store::{self, Family, Used};
 use super::{ACCESS, Basis, MOST_FAMILIES, digest};
-use crate::auth::{AccountId, Caller, Issue};
+use crate::auth::{AccountId, Caller, Issue, Scopes};
 use crate::database::{Connection, Failure};
 use crate::digest::Sha256;
 use crate::http::caller::Anyone;
@@ -23,6 +23,7 @@ use crate::http::problem::Problem;
 use crate::http::route::Call;
 use crate::http::shared::Shared;
 use crate::integrations;
+use crate::log_context;
 
 /// What a client sends, as a form or as JSON. Members that are not named here are passed over, such as `redirect_uri`.
 #[derive(Debug, ToSchema)]
@@ -80,7 +81,9 @@ pub(crate) async fn access_token(call: Call<Anyone, Fields>) -> Result<HttpRespo
     let shared = &call.shared;
     let (client, secrets) = authenticate(shared, &request).await?;
     let account = account_of(shared, client, &request.grant).await?;
-    tracing::Span::current().record("account", account.get());
+    if let Some(request) = log_context::current() {
+        request.is_of(account.get(), None);
+    }
     let mut transaction = shared.pool.begin_for(account).await?;
     let given = match request.grant {
         Grant::ClientCredentials(asked) => {
@@ -232,7 +235,7 @@ fn within_rate(shared: &Shared, family: &Family) -> Result<(), Problem> {
         user: family.user,
         role: family.basis.role(),
         client: Some(family.client),
-        scopes: std::collections::BTreeSet::new(),
+        scopes: Scopes::default(),
     };
     match shared.wait_for_rate(&caller) {
         Some(seconds) => Err(Problem::TooManyRequests(seconds)),

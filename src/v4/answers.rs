@@ -2,6 +2,7 @@
 //! who asks, and on how. All of that is what it is asked for by, so an answer is never wrong, and nobody has to take it away.
 
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix_web::web::Bytes;
@@ -82,27 +83,29 @@ impl Equivalent<Key> for Asked<'_> {
 }
 
 /// An answer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Answer {
     /// Its name.
     pub tag: Tag,
     /// Its bytes.
     pub body: Bytes,
-    /// Its packed forms, in the order of [`Encoding::ALL`]; `None` until it is asked for again: who asks once is answered sooner without.
-    packed: Option<Arc<[OnceLock<Option<Bytes>>; 2]>>,
+    /// Whether it was asked for again: who asks once is answered sooner without a packed form.
+    is_wanted: AtomicBool,
+    /// Its packed forms, in the order of [`Encoding::ALL`].
+    packed: [OnceLock<Option<Bytes>>; 2],
 }
 
 impl Answer {
     /// An answer that nobody has asked for before.
     #[must_use]
     pub fn new(tag: Tag, body: Vec<u8>) -> Self {
-        Self { tag, body: body.into(), packed: None }
+        Self { tag, body: body.into(), is_wanted: AtomicBool::new(false), packed: Default::default() }
     }
 
     /// A packed form, where it has half of the bytes at most: made once, for all who ask again.
     #[must_use]
     pub fn packed(&self, form: Encoding) -> Option<Bytes> {
-        if self.body.len() < WORTH_PACKING {
+        if self.body.len() < WORTH_PACKING || !self.is_wanted.load(Ordering::Relaxed) {
             return None;
         }
         let made = || {
@@ -110,15 +113,15 @@ impl Answer {
                 form.pack(&self.body).inspect_err(|error| tracing::error!(%error, "an answer cannot be packed"));
             packed.ok().filter(|packed| packed.len() <= self.body.len() / 2).map(Bytes::from)
         };
-        self.packed.as_ref()?.get(form.place())?.get_or_init(made).clone()
+        self.packed.get(form.place())?.get_or_init(made).clone()
     }
 }
 
 #[derive(Debug, Clone)]
 struct Size;
 
-impl Weighter<Key, Answer> for Size {
-    fn weight(&self, key: &Key, answer: &Answer) -> u64 {
+impl Weighter<Key, Arc<Answer>> for Size {
+    fn weight(&self, key: &Key, answer: &Arc<Answer>) -> u64 {
         // Packed forms have at most as many bytes, both together: see [`Answer::packed`].
         EACH + (key.languages.len() + key.origin.len() + answer.body.len() * 2) as u64
     }
@@ -126,7 +129,7 @@ impl Weighter<Key, Answer> for Size {
 
 /// Answers that were given before.
 #[derive(Debug)]
-pub struct Answers(Cache<Key, Answer, Size>);
+pub struct Answers(Cache<Key, Arc<Answer>, Size>);
 
 impl Default for Answers {
     fn default() -> Self {
@@ -151,16 +154,18 @@ impl Answers {
     /// # Errors
     ///
     /// Those of `make`.
-    pub fn of<E>(&self, asked: Option<Asked<'_>>, make: impl FnOnce() -> Result<Answer, E>) -> Result<Answer, E> {
-        let Some(asked) = asked else { return make() };
+    pub fn of<E>(&self, asked: Option<Asked<'_>>, make: impl FnOnce() -> Result<Answer, E>) -> Result<Arc<Answer>, E> {
+        let Some(asked) = asked else { return make().map(Arc::new) };
         if let Some(known) = self.0.get(&asked) {
+            if !known.is_wanted.load(Ordering::Relaxed) {
+                known.is_wanted.store(true, Ordering::Relaxed);
+            }
             return Ok(known);
         }
-        let answer = make()?;
+        let answer = Arc::new(make()?);
         if answer.body.len() <= LARGEST {
             let (languages, origin) = (asked.languages.into(), asked.origin.into());
-            let kept = Answer { packed: Some(Arc::default()), ..answer.clone() };
-            self.0.insert(Key { numbers: asked.numbers(), languages, origin }, kept);
+            self.0.insert(Key { numbers: asked.numbers(), languages, origin }, answer.clone());
         }
         Ok(answer)
     }
@@ -196,7 +201,7 @@ mod tests {
             Asked { origin: "http://b", ..asked },
         ];
         let made = |text: &str| Ok::<_, ()>(Answer::new(Tag::of(b""), text.as_bytes().to_vec()));
-        let answer = |asked, text: &str| answers.of(asked, || made(text)).unwrap().body;
+        let answer = |asked, text: &str| answers.of(asked, || made(text)).unwrap().body.clone();
         assert_eq!(answer(Some(asked), "first"), "first");
         for (number, other) in others.into_iter().enumerate() {
             let text = number.to_string();

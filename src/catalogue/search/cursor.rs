@@ -104,7 +104,7 @@ fn bytes_of(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{AccountId, Role, UserId};
+    use crate::auth::{AccountId, Role, Scopes, UserId};
 
     fn caller(account: i64) -> Caller {
         Caller {
@@ -112,7 +112,7 @@ mod tests {
             user: UserId::new(7).unwrap(),
             role: Role::User,
             client: None,
-            scopes: [].into(),
+            scopes: Scopes::default(),
         }
     }
 

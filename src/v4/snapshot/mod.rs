@@ -15,8 +15,11 @@ mod ready;
 pub mod store;
 mod written;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Guard};
 
 use crate::archive::WidgetCode;
 use crate::background::Stop;
@@ -64,12 +67,24 @@ pub struct Live {
     pool: Pool,
     writes: Writes,
     default_locale: String,
-    shown: RwLock<Shown>,
+    shown: ArcSwap<Shown>,
     /// Where the next look begins. Whoever holds it looks; the others wait for what is found.
     looked: tokio::sync::Mutex<Option<Looked>>,
 }
 
-#[derive(Debug, Clone)]
+/// The catalogue as it is shown to one request.
+#[derive(Debug)]
+pub struct Catalogue(Guard<Arc<Shown>>);
+
+impl Deref for Catalogue {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0.snapshot
+    }
+}
+
+#[derive(Debug)]
 struct Shown {
     snapshot: Arc<Snapshot>,
     /// What was over when it was compared with the database.
@@ -116,8 +131,13 @@ impl Live {
     pub async fn start(pool: Pool, writes: Writes, default_locale: String) -> Result<Self, Failure> {
         let nothing =
             Shown { snapshot: Arc::default(), covers: Ended::default(), settled: false, compared: Instant::now() };
-        let live =
-            Self { pool, writes, default_locale, shown: RwLock::new(nothing), looked: tokio::sync::Mutex::new(None) };
+        let live = Self {
+            pool,
+            writes,
+            default_locale,
+            shown: ArcSwap::from_pointee(nothing),
+            looked: tokio::sync::Mutex::new(None),
+        };
         let begun = Instant::now();
         live.reload().await?;
         tracing::info!(widgets = live.widgets(), took = ?begun.elapsed(), "the catalogue is in memory");
@@ -129,24 +149,25 @@ impl Live {
     /// # Errors
     ///
     /// When that cannot be told.
-    pub async fn read(&self) -> Result<Arc<Snapshot>, StaleError> {
+    pub async fn read(&self) -> Result<Catalogue, StaleError> {
         match self.believed() {
-            Some(snapshot) => Ok(snapshot),
+            Some(catalogue) => Ok(catalogue),
             // Seldom, so not a part of what every request carries.
             None => Box::pin(self.look_first()).await,
         }
     }
 
     /// [`Self::read`] when what is in memory may be old.
-    async fn look_first(&self) -> Result<Arc<Snapshot>, StaleError> {
+    async fn look_first(&self) -> Result<Catalogue, StaleError> {
         let asked = Instant::now();
         let look = async {
             let mut looked = self.looked.lock().await;
             // Somebody has looked meanwhile.
-            match self.believed().or_else(|| self.compared_after(asked)) {
-                Some(snapshot) => Ok(snapshot),
-                None => self.catch_up(&mut looked).await,
+            if let Some(catalogue) = self.believed().or_else(|| self.compared_after(asked)) {
+                return Ok(catalogue);
             }
+            self.catch_up(&mut looked).await?;
+            Ok(Catalogue(self.shown()))
         };
         tokio::time::timeout(PATIENCE, look).await.unwrap_or(Err(StaleError::TooOld))
     }
@@ -186,7 +207,7 @@ impl Live {
         while !stop.within(PAUSE).await {
             let mut looked = self.looked.lock().await;
             let followed = match self.catch_up(&mut looked).await {
-                Ok(_) => Ok(()),
+                Ok(()) => Ok(()),
                 Err(StaleError::TooOld) => {
                     tracing::warn!("the catalogue in memory is read anew");
                     self.read_all(&mut looked).await
@@ -203,41 +224,42 @@ impl Live {
         }
     }
 
-    fn shown(&self) -> Shown {
-        self.shown.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn shown(&self) -> Guard<Arc<Shown>> {
+        self.shown.load()
     }
 
     /// What is in memory, when nothing speaks against it.
-    fn believed(&self) -> Option<Arc<Snapshot>> {
+    fn believed(&self) -> Option<Catalogue> {
         // Asked first: what ends later counts as ended now.
         let quiet = !self.writes.are_under_way();
-        let Shown { snapshot, covers, settled, compared } = self.shown();
+        let shown = self.shown();
+        let Shown { covers, settled, compared, .. } = **shown;
         let as_it_is = quiet && settled && covers == self.writes.ended() && compared.elapsed() < BELIEVED;
-        as_it_is.then_some(snapshot)
+        as_it_is.then_some(Catalogue(shown))
     }
 
     /// What is in memory, when the look at it began after this moment.
-    fn compared_after(&self, asked: Instant) -> Option<Arc<Snapshot>> {
-        let Shown { snapshot, compared, .. } = self.shown();
-        (compared > asked).then_some(snapshot)
+    fn compared_after(&self, asked: Instant) -> Option<Catalogue> {
+        let shown = self.shown();
+        (shown.compared > asked).then_some(Catalogue(shown))
     }
 
     /// Looks for changes, and shows them.
-    async fn catch_up(&self, looked: &mut Option<Looked>) -> Result<Arc<Snapshot>, StaleError> {
+    async fn catch_up(&self, looked: &mut Option<Looked>) -> Result<(), StaleError> {
         let last = looked.as_ref().ok_or(StaleError::TooOld)?;
         let begun = self.begin(looked.as_ref()).await?;
         let look = changes::look(&self.pool, Some(&last.at)).await?;
         if !last.is_followed_by(&look) {
             return Err(StaleError::TooOld);
         }
-        let mut snapshot = self.shown().snapshot;
+        let mut snapshot = self.shown().snapshot.clone();
         if !look.changed.is_empty() {
             let mut changed = (*snapshot).clone();
             self.take(&mut changed, &look.changed).await?;
             snapshot = Arc::new(changed);
         }
-        self.show(looked, &look, snapshot.clone(), &begun);
-        Ok(snapshot)
+        self.show(looked, &look, snapshot, &begun);
+        Ok(())
     }
 
     /// Reads some widgets anew.
@@ -297,7 +319,7 @@ impl Live {
             settled_at,
         });
         let shown = Shown { snapshot, covers, settled: look.ended_before >= settled_at, compared };
-        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
+        self.shown.store(Arc::new(shown));
     }
 }
 

@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::archive::LocalizedText;
-    use crate::auth::{AccountId, Role, UserId};
+    use crate::auth::{AccountId, Role, Scopes, UserId};
     use crate::catalogue::{Field, Owner, Rating, Template, Visibility, Widget};
     use crate::v4::snapshot::store::Listed;
 
@@ -217,7 +217,7 @@ mod tests {
                 user: UserId::new(1).unwrap(),
                 role: Role::User,
                 client: None,
-                scopes: std::collections::BTreeSet::new(),
+                scopes: Scopes::default(),
             };
             for (snapshot, model) in [(&snapshot, &model), (&before, &begin)] {
                 check(snapshot, model, &caller, &installs, &placements, limit);
