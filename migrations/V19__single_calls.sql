@@ -40,3 +40,146 @@ BEGIN
   PERFORM set_config('widget_registry.accounts', '', true);
 END
 $$;
+
+-- A widget by its code as a user of an account sees it, with the account's install of it; no row when they do not see it. By which rule they
+-- do also stands in `install_widget` below, with a lock, and in the program (`sight!`), as one rule for all its statements.
+CREATE FUNCTION widget_seen_by(account bigint, viewer bigint, widget_code text) RETURNS TABLE (
+  id bigint, code text, rating_tenths smallint, is_crm_template boolean, client_uuid uuid, version text, template text, is_lead_source boolean,
+  is_work_with_dp boolean, is_installed boolean, pipeline_id bigint, settings text, sealed integer
+) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('widget_registry.account_id', account::text, true);
+  RETURN QUERY SELECT w.id, w.code, w.rating_tenths, w.is_crm_template, w.client_uuid, v.version, v.template::text, v.is_lead_source,
+      v.is_work_with_dp, i.account_id IS NOT NULL, i.pipeline_id, i.settings::text, i.sealed
+    FROM widgets w
+    JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version
+    LEFT JOIN installs i ON i.account_id = account AND i.widget_id = w.id
+    WHERE w.code = widget_code AND CASE
+      WHEN w.deleted_at IS NOT NULL THEN false
+      WHEN w.visibility = 'public' THEN true
+      WHEN w.owner_account_id = account AND w.owner_user_id = viewer THEN true
+      ELSE i.account_id IS NOT NULL END;
+END
+$$;
+
+-- Appends an entry to the audit log of each of these accounts, for a transaction that has set them, or all. The entries say the same of each.
+--
+-- Appending locks the chain's head until the transaction ends, so after it nothing is waited for that others hold: then nobody waits in a
+-- circle. Who appends to several chains in one transaction excludes others who do, as deletion by force does.
+CREATE FUNCTION append_audit(
+  accounts bigint[], by_account bigint, by_user bigint, by_client uuid, acted_as text, request text, action text, subject text, details json
+) RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  WITH head AS (
+    INSERT INTO audit_heads AS h (account_id, entries, hash)
+    SELECT c.account, 1, sha256(convert_to(json_build_array(c.account, (extract(epoch FROM now()) * 1000000)::bigint,
+      by_account, by_user, by_client, acted_as, request, action, subject, details)::text, 'UTF8'))
+    FROM unnest(accounts) AS c (account) ORDER BY c.account
+    ON CONFLICT ON CONSTRAINT audit_heads_pkey
+    DO UPDATE SET entries = h.entries + 1, hash = sha256(h.hash || excluded.hash)
+    RETURNING h.account_id, h.entries, h.hash
+  )
+  INSERT INTO audit_entries (account_id, seq, at, by_account_id, by_user_id, by_client_uuid, acted_as, request_id, action, subject, details, hash)
+  SELECT h.account_id, h.entries, now(), by_account, by_user, by_client, acted_as, request, action, subject, details, h.hash FROM head h;
+END
+$$;
+
+-- Installs a widget that the installer sees, or replaces the settings of an install. Returns the install's pipeline; no row when the
+-- installer does not see the widget any more.
+--
+-- Visibility is judged in the statement that installs, under two locks: one that whoever hides a widget has to wait for (`FOR UPDATE`;
+-- publishing, which hides nothing, takes a weaker one and waits for nobody), and one that an uninstall has to wait for: otherwise an
+-- install could bring back a widget that only the install just removed had shown. The rule is that of `widget_seen_by`. A row that was
+-- inserted and not replaced, which nobody has locked yet (`xmax` is 0), is one more install of the widget, and is noted as that.
+CREATE FUNCTION install_widget(
+  account bigint, installer bigint, widget bigint, new_settings json, new_sealed integer,
+  by_account bigint, by_user bigint, by_client uuid, acted_as text, request text, new_action text, again_action text, subject text, details json
+) RETURNS TABLE (pipeline bigint) LANGUAGE plpgsql AS $$
+DECLARE
+  is_new boolean;
+BEGIN
+  PERFORM set_config('widget_registry.account_id', account::text, true);
+  INSERT INTO installs AS i (account_id, widget_id, settings, sealed, installed_by_user_id)
+    SELECT account, w.id, new_settings, new_sealed, installer FROM widgets w
+    WHERE w.id = widget AND CASE
+      WHEN w.deleted_at IS NOT NULL THEN false
+      WHEN w.visibility = 'public' THEN true
+      WHEN w.owner_account_id = account AND w.owner_user_id = installer THEN true
+      ELSE EXISTS (SELECT FROM installs o WHERE o.account_id = account AND o.widget_id = w.id FOR UPDATE) END
+    FOR KEY SHARE OF w
+    ON CONFLICT ON CONSTRAINT installs_pkey
+    DO UPDATE SET settings = excluded.settings, sealed = excluded.sealed, updated_at = excluded.updated_at
+    RETURNING i.pipeline_id, i.xmax = 0 INTO pipeline, is_new;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF is_new THEN
+    INSERT INTO install_changes (account_id, widget_id, change) VALUES (account, widget, 1);
+  END IF;
+  PERFORM append_audit(ARRAY[account], by_account, by_user, by_client, acted_as, request,
+    CASE WHEN is_new THEN new_action ELSE again_action END, subject, details);
+  RETURN NEXT;
+END
+$$;
+
+-- Removes an install with its settings, and notes that the widget has one install less; returns the widget, null when it was not installed.
+CREATE FUNCTION uninstall_widget(
+  account bigint, widget_code text,
+  by_account bigint, by_user bigint, by_client uuid, acted_as text, request text, action text, subject text, details json
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  widget bigint;
+BEGIN
+  PERFORM set_config('widget_registry.account_id', account::text, true);
+  DELETE FROM installs i USING widgets w WHERE i.account_id = account AND i.widget_id = w.id AND w.code = widget_code
+    RETURNING i.widget_id INTO widget;
+  IF FOUND THEN
+    INSERT INTO install_changes (account_id, widget_id, change) VALUES (account, widget, -1);
+    PERFORM append_audit(ARRAY[account], by_account, by_user, by_client, acted_as, request, action, subject, details);
+  END IF;
+  RETURN widget;
+END
+$$;
+
+-- Sets the pipeline in which an installed widget is a lead source; null clears it, also when the current version can be none any more.
+-- Returns whether the widget is installed, and its number when it was set.
+CREATE FUNCTION set_lead_source(
+  account bigint, widget_code text, new_pipeline bigint,
+  by_account bigint, by_user bigint, by_client uuid, acted_as text, request text, action text, subject text, details json
+) RETURNS TABLE (is_installed boolean, widget bigint) LANGUAGE plpgsql AS $$
+DECLARE
+  found_widget bigint;
+  is_possible boolean;
+BEGIN
+  PERFORM set_config('widget_registry.account_id', account::text, true);
+  SELECT w.id, v.is_lead_source INTO found_widget, is_possible FROM widgets w
+    JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version
+    JOIN installs i ON i.account_id = account AND i.widget_id = w.id WHERE w.code = widget_code;
+  is_installed := FOUND;
+  IF is_possible OR new_pipeline IS NULL THEN
+    UPDATE installs i SET pipeline_id = new_pipeline, updated_at = now() WHERE i.account_id = account AND i.widget_id = found_widget
+      RETURNING i.widget_id INTO widget;
+    -- It may have been uninstalled since.
+    is_installed := FOUND;
+    IF FOUND THEN
+      PERFORM append_audit(ARRAY[account], by_account, by_user, by_client, acted_as, request, action, subject, details);
+    END IF;
+  END IF;
+  RETURN NEXT;
+END
+$$;
+
+-- Removes a widget from every account, has that counted, and tells every account so in its audit log, in the order of accounts; for a
+-- transaction that sees all of them.
+CREATE FUNCTION uninstall_everywhere(
+  widget bigint, by_account bigint, by_user bigint, by_client uuid, acted_as text, request text, action text, subject text, details json
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  accounts bigint[];
+BEGIN
+  WITH removed AS (DELETE FROM installs i WHERE i.widget_id = widget RETURNING i.account_id)
+    SELECT array_agg(r.account_id) INTO accounts FROM removed r;
+  INSERT INTO install_changes (account_id, widget_id, change) SELECT a.account, widget, -1 FROM unnest(accounts) AS a (account);
+  PERFORM append_audit(accounts, by_account, by_user, by_client, acted_as, request, action, subject, details);
+END
+$$;
