@@ -183,3 +183,80 @@ BEGIN
   PERFORM append_audit(accounts, by_account, by_user, by_client, acted_as, request, action, subject, details);
 END
 $$;
+
+-- Writes events, in their order, into the transaction of what they tell; it has set their accounts, or all. Locks their lanes first, always
+-- in the same order, and says that their heads are due unless one is there already: in a statement of its own, so that what the next one
+-- sees and numbers comes after every event that was accepted before.
+CREATE FUNCTION enqueue(
+  accounts bigint[], ways text[], lanes text[], kinds text[], subjects bigint[], addresses text[], payloads bytea[], patience bigint[]
+) RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  INSERT INTO delivery_lanes AS l (account_id, way, lane, head_at)
+    SELECT DISTINCT e.account_id, e.way, e.lane, now() FROM unnest(accounts, ways, lanes) AS e (account_id, way, lane) ORDER BY 1, 2, 3
+    ON CONFLICT ON CONSTRAINT delivery_lanes_pkey DO UPDATE SET head_at = excluded.head_at WHERE l.head_at IS NULL;
+  INSERT INTO deliveries (account_id, way, lane, kind, subject_id, address, payload, give_up_at)
+    SELECT e.account_id, e.way, e.lane, e.kind, e.subject_id, e.address, e.payload, now() + make_interval(secs => e.patience)
+    FROM unnest(accounts, ways, lanes, kinds, subjects, addresses, payloads, patience)
+      WITH ORDINALITY AS e (account_id, way, lane, kind, subject_id, address, payload, patience, place) ORDER BY e.place;
+END
+$$;
+
+-- A record at which a bot waits, and the database's time; what is of the record is null when none waits there. With an idempotency key also
+-- the digest of the request that has claimed it within the last 24 hours, from the same moment: who finds that the record does not wait any
+-- more finds the key that was claimed with its end.
+CREATE FUNCTION waiting_continuation(account bigint, kind text, bot bigint, continue_id bigint, idempotency_key text) RETURNS TABLE (
+  claimed_by bytea, code text, entity_type text, entity_id bigint, reference text, callback_url text, seen_at timestamptz
+) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('widget_registry.account_id', account::text, true);
+  RETURN QUERY SELECT
+      (SELECT k.request_sha256 FROM idempotency_keys k
+        WHERE k.account_id = account AND k.key = idempotency_key AND k.created_at > now() - interval '24 hours'),
+      c.code, c.entity_type, c.entity_id, c.reference, c.callback_url, now()
+    FROM (SELECT) AS one LEFT JOIN (
+      SELECT w.code, r.entity_type, r.entity_id, r.reference, r.callback_url FROM continuations r JOIN widgets w ON w.id = r.widget_id
+      WHERE r.account_id = account AND r.bot_type = kind AND r.bot_id = bot AND r.id = continue_id
+        AND r.state = 'waiting' AND r.expires_at > now()
+    ) AS c ON true;
+END
+$$;
+
+-- Ends the waiting of a record with the widget's answer, writes its event and claims the idempotency key, if there is one: all of it or
+-- nothing. Returns what came of it: `continued`; `not_waiting`; `repeated`, when the same request has claimed the key within the last 24 hours;
+-- `key_reused`, when another one has. A claim that another transaction has not committed yet is waited for.
+CREATE FUNCTION continue_bot(
+  account bigint, kind text, bot bigint, continue_id bigint, continued_at timestamptz, by_user bigint, new_data bytea, new_handlers bytea,
+  idempotency_key text, digest bytea,
+  way text, lane text, event_kind text, address text, payload bytea, patience bigint
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('widget_registry.account_id', account::text, true);
+  IF idempotency_key IS NOT NULL THEN
+    -- Some that are older than 24 hours, so that the table does not grow for ever. Not a subquery, which some plans ask again for each key,
+    -- and then it finds ten others.
+    WITH old AS (SELECT o.key FROM idempotency_keys o
+        WHERE o.account_id = account AND o.created_at <= now() - interval '24 hours' ORDER BY o.created_at LIMIT 10 FOR UPDATE SKIP LOCKED)
+      DELETE FROM idempotency_keys k USING old WHERE k.account_id = account AND k.key = old.key;
+    INSERT INTO idempotency_keys AS k (account_id, key, request_sha256) VALUES (account, idempotency_key, digest)
+      ON CONFLICT ON CONSTRAINT idempotency_keys_pkey
+      DO UPDATE SET request_sha256 = excluded.request_sha256, created_at = excluded.created_at
+      WHERE k.created_at <= excluded.created_at - interval '24 hours';
+    IF NOT FOUND THEN
+      RETURN CASE WHEN EXISTS (SELECT FROM idempotency_keys k
+          WHERE k.account_id = account AND k.key = idempotency_key AND k.request_sha256 = digest)
+        THEN 'repeated' ELSE 'key_reused' END;
+    END IF;
+  END IF;
+  UPDATE continuations c SET state = 'continued', closed_at = continued_at, closed_by_user_id = by_user, data = new_data,
+      execute_handlers = new_handlers
+    WHERE c.account_id = account AND c.bot_type = kind AND c.bot_id = bot AND c.id = continue_id
+      AND c.state = 'waiting' AND c.expires_at > now();
+  IF NOT FOUND THEN
+    -- It is free for another request.
+    DELETE FROM idempotency_keys k WHERE k.account_id = account AND k.key = idempotency_key;
+    RETURN 'not_waiting';
+  END IF;
+  PERFORM enqueue(ARRAY[account], ARRAY[way], ARRAY[lane], ARRAY[event_kind], ARRAY[continue_id], ARRAY[address], ARRAY[payload], ARRAY[patience]);
+  RETURN 'continued';
+END
+$$;
