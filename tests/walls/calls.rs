@@ -1,9 +1,9 @@
 //! Functions that set their accounts themselves: each touches the rows of those and no others, and leaves nothing set behind.
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{FORBIDDEN, as_service, execute, seen};
-use crate::support::{TestApp, test};
+use super::{FORBIDDEN, as_service, execute, seen, tenant_tables};
+use crate::support::{Claims, Sample, TestApp, test};
 
 /// What is set on a connection.
 async fn is_set(connection: &mut PgConnection) -> Vec<String> {
@@ -15,7 +15,7 @@ async fn is_set(connection: &mut PgConnection) -> Vec<String> {
 
 /// Installs of two accounts, past the service.
 async fn two_accounts(app: &TestApp) {
-    app.publish(&crate::support::Sample::plain("w")).await;
+    app.publish(&Sample::plain("w").location("lead_sources")).await;
     let insert = "INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) \
          SELECT account, w.id, '{}', 0, 7 FROM widgets w, (VALUES (1), (2)) AS a (account)";
     assert_eq!(sqlx::query(insert).execute(&app.pool).await.unwrap().rows_affected(), 2);
@@ -86,6 +86,64 @@ fn a_plan_from_an_empty_table_reads_no_more_than_is_asked_for() {
             sqlx::query("ROLLBACK").execute(&mut connection).await.unwrap();
             assert_eq!(found, 2, "{call}");
             assert!((1..100).contains(&read), "{call}: {read}");
+        }
+    });
+}
+
+/// What a call answers, as text, a row in brackets; `None` for no row, and for nothing.
+async fn answer(connection: &mut PgConnection, call: &str) -> Option<String> {
+    let text = format!("SELECT concat_ws(',', answer.*) FROM {call} AS answer");
+    let text: Option<String> = sqlx::query_scalar(AssertSqlSafe(text)).fetch_optional(connection).await.unwrap();
+    text.filter(|text| !text.is_empty())
+}
+
+#[test]
+fn a_call_touches_its_own_account_and_leaves_nothing_set() {
+    test(async |app| {
+        two_accounts(app).await;
+        let stranger = app.caller(Claims::admin(2, 9).scopes(&["publish"]));
+        let closed = app.publish_as(&stranger, &Sample::plain("closed"), "private").await;
+        let record = app.wait_for("w").await;
+        let mut connection = as_service(app).await;
+        // `{}` is the account; what account 3 is answered, which has nothing, and what the account whose it is.
+        let by = "1, 7, NULL, 'admin', 'request'";
+        let calls = [
+            ("widget_seen_by({}, 9, 'closed')".to_owned(), None, (2, "closed")),
+            (format!("waiting_continuation({{}}, 'salesbot', 77, {record}, 'key')"), Some("(,,,,,,"), (1, "(,w,")),
+            (
+                format!(
+                    "install_widget({{}}, 9, {closed}, '{{}}', 0, {by}, 'widget.installed', 'widget.changed', 'closed', '{{}}')"
+                ),
+                None,
+                (2, ""),
+            ),
+            (format!("set_lead_source({{}}, 'w', 5, {by}, 'widget.changed', 'w', '{{}}')"), Some("(f,)"), (1, "(t,")),
+            (format!("uninstall_widget({{}}, 'w', {by}, 'widget.uninstalled', 'w', '{{}}')"), None, (1, "")),
+            (
+                format!(
+                    "continue_bot({{}}, 'salesbot', 77, {record}, now(), 7, NULL, NULL, 'key', sha256('x'), 'pull', 'salesbot/77', \
+                     'continuation.continued', NULL, '{{}}', 60)"
+                ),
+                Some("not_waiting"),
+                (1, "continued"),
+            ),
+        ];
+        for (call, nothing, (account, own)) in calls {
+            let before = app.contents().await;
+            let answered = answer(&mut connection, &call.replacen("{}", "3", 1)).await;
+            assert!(
+                answered.as_deref().unwrap_or_default().starts_with(nothing.unwrap_or_default()),
+                "{call} {answered:?}"
+            );
+            assert_eq!(answered.is_some(), nothing.is_some(), "{call} {answered:?}");
+            assert_eq!(app.contents().await, before, "{call}");
+            let answered = answer(&mut connection, &call.replacen("{}", &account.to_string(), 1)).await;
+            assert!(answered.as_deref().unwrap_or_default().contains(own), "{call} {answered:?}");
+            assert_eq!(app.contents().await != before, !call.starts_with('w'), "{call}");
+            assert_eq!(is_set(&mut connection).await, [""; 0], "{call}");
+            for table in tenant_tables(app).await {
+                assert_eq!(seen(&mut connection, &table).await, [0_i64; 0], "{call} {table}");
+            }
         }
     });
 }
