@@ -252,6 +252,17 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
     ),
 ];
 
+/// Who calls functions of the migrations that set their accounts themselves, in how many places, and which.
+const ALONE: [(&str, usize, &str); 7] = [
+    ("continuations/proceed/store.rs", 2, "waiting_continuation, continue_bot"),
+    ("database/pool.rs", 1, "the definition"),
+    ("installs/api.rs", 1, "set_lead_source"),
+    ("installs/remembered/store.rs", 2, "installs_of, installs_at"),
+    ("installs/store.rs", 1, "widget_seen_by"),
+    ("v4/install.rs", 1, "install_widget"),
+    ("v4/uninstall.rs", 1, "uninstall_widget"),
+];
+
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
@@ -276,6 +287,10 @@ fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]").next().unwrap();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+fn code_of(file: &str) -> String {
+    code(&sources().into_iter().find(|(name, _)| name == file).unwrap().1)
 }
 
 /// The parts that a text names after `crate::`, braces included.
@@ -364,17 +379,43 @@ fn libraries_stay_where_they_are_wrapped() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The files that hold a text, and how often.
+fn places(text: &str) -> Vec<(String, usize)> {
+    let count = |(file, source): (String, String)| (file, code(&source).matches(text).count());
+    let mut found: Vec<_> = sources().into_iter().map(count).filter(|(_, count)| *count > 0).collect();
+    found.sort();
+    found
+}
+
 #[test]
 fn whoever_sees_every_account_has_a_reason() {
-    let mut found: Vec<_> = sources()
-        .into_iter()
-        .map(|(file, text)| (code(&text).matches("begin_across_accounts(").count(), file))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, file)| (file, count))
-        .collect();
-    found.sort();
     let expected = ACROSS_ACCOUNTS.map(|(file, count, _)| (file.to_owned(), count));
+    assert_eq!(places("begin_across_accounts("), expected);
+}
+
+#[test]
+fn whoever_begins_no_transaction_calls_what_sets_its_account() {
+    let expected = ALONE.map(|(file, count, _)| (file.to_owned(), count));
+    let mut found = places("pool.alone(");
+    found.push(("database/pool.rs".to_owned(), code_of("database/pool.rs").matches("fn alone(").count()));
+    found.sort();
     assert_eq!(found, expected);
+    // Whatever else is sent on such a connection sees no account's rows. The last definition counts.
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let text: String = (1..=widget_registry::database::migrations::known_version())
+        .map(|version| {
+            let begin = format!("V{version}__");
+            let mut entries = fs::read_dir(&migrations).unwrap().map(|entry| entry.unwrap());
+            let entry = entries.find(|entry| entry.file_name().to_str().unwrap().starts_with(&begin)).unwrap();
+            fs::read_to_string(entry.path()).unwrap()
+        })
+        .collect();
+    for name in
+        ALONE.iter().filter(|(file, ..)| *file != "database/pool.rs").flat_map(|(_, _, names)| names.split(", "))
+    {
+        let body = text.rsplit_once(&format!("FUNCTION {name}(")).unwrap().1.split_once("BEGIN\n").unwrap().1;
+        assert!(body.trim_start().starts_with("PERFORM set_config('widget_registry.account"), "{name}");
+    }
 }
 
 #[test]

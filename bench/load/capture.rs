@@ -55,7 +55,7 @@ pub fn script(log: &str, needle: &str, markers: &[Marker]) -> anyhow::Result<Opt
     let mut script = Script::default();
     for statement in &found {
         let first = statement.text.split([' ', ';']).next().unwrap_or_default().to_ascii_uppercase();
-        // The account comes with BEGIN in one message, which pgbench cannot send as a prepared statement: its connections see every account.
+        // An account that comes with BEGIN in one message cannot be sent as a prepared statement: its connections see every account.
         let line = match first.as_str() {
             "BEGIN" | "COMMIT" => first,
             _ => prepared(statement, markers, &mut script.constants)?,

@@ -8,53 +8,8 @@ use super::{Actor, Chain, Change, Entry};
 use crate::database::{Connection, Failure, Pool, Transaction};
 use crate::digest::Sha256;
 
-/// The end of a `WITH` list, which appends an entry for each row of its member `audit_change` to the chain of its `account_id`, one for
-/// each account at most. The columns of that member: `account_id`, those of [`by!`], `action`, `subject`, `details` (`json`).
-///
-/// Appending locks the chain's head until the transaction ends, so after it nothing is waited for that others hold: then nobody waits in a circle. Who
-/// appends to several chains in one transaction excludes others who do, as deletion by force does.
-macro_rules! append {
-    () => {
-        "audit_head AS ( \
-           INSERT INTO audit_heads AS h (account_id, entries, hash) \
-           SELECT account_id, 1, sha256(convert_to(json_build_array(account_id, (extract(epoch FROM now()) * 1000000)::bigint, \
-             by_account_id, by_user_id, by_client_uuid, acted_as, request_id, action, subject, details)::text, 'UTF8')) \
-           FROM audit_change ORDER BY account_id \
-           ON CONFLICT ON CONSTRAINT audit_heads_pkey \
-           DO UPDATE SET entries = h.entries + 1, hash = sha256(h.hash || excluded.hash) \
-           RETURNING h.account_id, h.entries, h.hash \
-         ), audit_entry AS ( \
-           INSERT INTO audit_entries (account_id, seq, at, by_account_id, by_user_id, by_client_uuid, acted_as, request_id, \
-             action, subject, details, hash) \
-           SELECT c.account_id, h.entries, now(), c.by_account_id, c.by_user_id, c.by_client_uuid, c.acted_as, c.request_id, \
-             c.action, c.subject, c.details, h.hash \
-           FROM audit_change c JOIN audit_head h ON h.account_id = c.account_id \
-         )"
-    };
-}
-pub(crate) use append;
-
-/// The columns of `audit_change` that say who did it, from the five parameters that [`bind`] binds.
-macro_rules! by {
-    ($account:literal, $user:literal, $client:literal, $acted_as:literal, $request:literal) => {
-        concat!(
-            $account,
-            "::bigint AS by_account_id, ",
-            $user,
-            "::bigint AS by_user_id, ",
-            $client,
-            "::uuid AS by_client_uuid, ",
-            $acted_as,
-            "::text AS acted_as, ",
-            $request,
-            "::text AS request_id"
-        )
-    };
-}
-pub(crate) use by;
-
-/// Binds the five parameters of [`by!`], which follow those that are bound before.
-pub(crate) fn bind<'q>(query: Query<'q, Postgres, PgArguments>, actor: &'q Actor) -> Query<'q, Postgres, PgArguments> {
+/// Binds the five parameters that say who did something, as the first ones: account, user, client, right and request.
+pub(crate) fn bind<'q>(query: Query<'q, Postgres, PgArguments>, actor: &Actor) -> Query<'q, Postgres, PgArguments> {
     query.bind(actor.account).bind(actor.user).bind(actor.client).bind(actor.acted_as).bind(actor.request_id.as_deref())
 }
 
@@ -70,13 +25,7 @@ pub async fn record(
     actor: &Actor,
     change: &Change<'_>,
 ) -> Result<(), Failure> {
-    let query = sqlx::query(concat!(
-        "WITH audit_change AS (SELECT $6::bigint AS account_id, ",
-        by!("$1", "$2", "$3", "$4", "$5"),
-        ", $7::text AS action, $8::text AS subject, $9::text::json AS details), ",
-        append!(),
-        " SELECT entries FROM audit_head"
-    ));
+    let query = sqlx::query("SELECT append_audit(ARRAY[$6::bigint], $1, $2, $3, $4, $5, $7, $8, $9::text::json)");
     bind(query, actor)
         .bind(chain.into().number())
         .bind(change.action().as_str())

@@ -97,7 +97,7 @@ fn issue(app: &App, issue: &Issue) -> anyhow::Result<String> {
 async fn wait(app: &App, caller: &Caller) -> anyhow::Result<String> {
     let pool = &app.shared.pool;
     let code = BOT_WIDGET.parse().map_err(|error| anyhow!("{error}"))?;
-    let seen = installs::store::visible(&mut *pool.begin_for(caller.account).await?, caller, &code).await?;
+    let seen = installs::store::visible(pool, caller, &code).await?;
     let seen = seen.context("the sample for bots is not there")?;
     let bot = Bot { kind: BotType::Salesbot, id: 77 };
     let opening = Opening {

@@ -194,9 +194,7 @@ pub(crate) async fn open(call: Call<BotEngine, Json<Usual>>) -> Result<HttpRespo
     }
     judge_addresses(&opening, call.shared.config.outgoing)?;
     let code = opening.widget_code.as_ref().ok_or(Problem::NoWidget)?;
-    let seen = installs::store::visible(&mut *pool.begin_for(caller.account).await?, caller, code)
-        .await?
-        .ok_or(Problem::NoWidget)?;
+    let seen = installs::store::visible(pool, caller, code).await?.ok_or(Problem::NoWidget)?;
     if opening.callback_url.is_some() && secret::store::validity(pool, caller.account).await?.is_none() {
         return Err(Problem::Conflict(
             "The account has no webhook secret to sign events with; make one by POST /registry/v1/webhook-secret"

@@ -1,31 +1,16 @@
-//! The end of a wait: the state changes and the event is written, in one transaction. It happens once.
+//! The end of a wait: the state changes and the event is written, in one transaction. It happens once. What a wait mostly ends with, the
+//! widget's answer, has a way of its own: `super::proceed`.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use super::proceed::store::Waiting;
 use super::store::{self, Continuation};
 use super::{Bot, BotResult, BotType, CONTINUED, ContinueId, EXPIRED, FAILED};
 use crate::auth::{AccountId, Caller, UserId};
 use crate::database::{Connection, Failure, Pool};
 use crate::delivery::{self, Event, Receiver};
-
-/// Ends a wait with the widget's answer; `false` when nobody waits.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn proceed(
-    connection: &mut Connection,
-    caller: &Caller,
-    bot: Bot,
-    id: ContinueId,
-    result: &BotResult,
-) -> Result<bool, Failure> {
-    let Some(record) = store::proceed(connection, caller, bot, id, result).await? else { return Ok(false) };
-    delivery::store::enqueue(connection, &[event(&record, CONTINUED)?]).await?;
-    Ok(true)
-}
 
 /// Ends a wait because widget or engine gave up; `false` when nobody waits.
 ///
@@ -112,13 +97,49 @@ fn event(record: &Continuation, kind: &'static str) -> Result<Event, Failure> {
         data: record.data()?,
         execute_handlers: record.execute_handlers()?,
     };
-    let payload = serde_json::to_vec(&body).map_err(|why| record.corrupt(why.to_string()))?;
-    Ok(Event {
-        account: record.account,
-        lane: format!("{}/{}", record.bot.kind.as_str(), record.bot.id),
-        kind,
-        subject: record.id.0,
-        receiver: record.callback_url.clone().map_or(Receiver::Pull, Receiver::Push),
-        payload: Some(payload),
-    })
+    body.event(record.account, record.callback_url.as_ref())
+}
+
+/// The event that tells that a wait ends with the widget's answer, at the time at which the record was seen to wait.
+pub(super) fn continued(
+    caller: &Caller,
+    bot: Bot,
+    id: ContinueId,
+    waiting: &Waiting,
+    result: &BotResult,
+) -> Result<Event, Failure> {
+    let body = EventBody {
+        r#type: CONTINUED,
+        timestamp: Some(waiting.seen_at),
+        account_id: caller.account.get(),
+        continue_id: id.0,
+        reference: waiting.reference.as_deref(),
+        bot_type: bot.kind,
+        bot_id: bot.id,
+        widget_code: &waiting.widget_code,
+        entity: EntityBody { r#type: &waiting.entity_type, id: waiting.entity_id },
+        closed_by_user_id: Some(caller.user.get()),
+        failure: None,
+        data: result.data.as_deref(),
+        execute_handlers: result.execute_handlers.as_deref(),
+    };
+    body.event(caller.account, waiting.callback_url.as_ref())
+}
+
+impl EventBody<'_> {
+    fn event(&self, account: AccountId, callback_url: Option<&String>) -> Result<Event, Failure> {
+        let corrupt = |why: serde_json::Error| Failure::Corrupt {
+            table: "continuations",
+            row: format!("{account}, {}", self.continue_id),
+            why: why.to_string(),
+        };
+        Ok(Event {
+            account,
+            lane: format!("{}/{}", self.bot_type.as_str(), self.bot_id),
+            kind: self.r#type,
+            subject: self.continue_id,
+            receiver: callback_url.cloned().map_or(Receiver::Pull, Receiver::Push),
+            payload: Some(serde_json::to_vec(self).map_err(corrupt)?),
+        })
+    }
 }

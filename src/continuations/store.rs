@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
 
 use super::opening::Opening;
-use super::{Bot, BotResult, BotType, CALL, ContinueId, State};
+use super::{Bot, BotType, CALL, ContinueId, State};
 use crate::auth::{AccountId, Caller, UserId};
 use crate::catalogue::WidgetId;
 use crate::database::{Connection, Failure, Pool};
@@ -230,54 +230,6 @@ pub async fn find_by_reference(
     .bind(bot.id)
     .bind(reference)
     .fetch_optional(&mut *pool.begin_for(account).await?)
-    .await?;
-    row.as_ref().map(continuation).transpose()
-}
-
-/// Whether a bot waits at this record.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn is_waiting(pool: &Pool, account: AccountId, bot: Bot, id: ContinueId) -> Result<bool, Failure> {
-    Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM continuations WHERE account_id = $1 AND bot_type = $2 AND bot_id = $3 AND id = $4 \
-         AND state = 'waiting' AND expires_at > now())",
-    )
-    .bind(account.get())
-    .bind(bot.kind.as_str())
-    .bind(bot.id)
-    .bind(id.0)
-    .fetch_one(&mut *pool.begin_for(account).await?)
-    .await?)
-}
-
-/// Ends the waiting of a record with the widget's answer; `None` when it does not wait.
-///
-/// # Errors
-///
-/// When the database fails.
-pub async fn proceed(
-    connection: &mut Connection,
-    caller: &Caller,
-    bot: Bot,
-    id: ContinueId,
-    result: &BotResult,
-) -> Result<Option<Continuation>, Failure> {
-    let row = sqlx::query(concat!(
-        "UPDATE continuations c SET state = 'continued', closed_at = now(), closed_by_user_id = $5, data = $6, execute_handlers = $7 \
-         FROM widgets w WHERE c.account_id = $1 AND c.bot_type = $2 AND c.bot_id = $3 AND c.id = $4 \
-         AND c.state = 'waiting' AND c.expires_at > now() AND w.id = c.widget_id RETURNING ",
-        continuation_columns!()
-    ))
-    .bind(caller.account.get())
-    .bind(bot.kind.as_str())
-    .bind(bot.id)
-    .bind(id.0)
-    .bind(caller.user.get())
-    .bind(result.data.as_ref().map(|data| data.get().as_bytes()))
-    .bind(result.execute_handlers.as_ref().map(|handlers| handlers.get().as_bytes()))
-    .fetch_optional(connection)
     .await?;
     row.as_ref().map(continuation).transpose()
 }

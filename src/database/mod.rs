@@ -5,10 +5,10 @@ use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
 pub use open::{OpenError, Opened, is_there, open};
-pub use pool::{Pool, Transaction, answers_requests};
+pub use pool::{Lone, Pool, Transaction, answers_requests};
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnectOptions;
-pub use writes::{AccountWrites, Ended, Write, Writes, commit};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
+pub use writes::{AccountWrites, Ended, Write, Writes, commit, commit_by};
 
 use crate::config::Limits;
 
@@ -45,6 +45,19 @@ pub enum Failure {
         /// The column and what is wrong with it.
         why: String,
     },
+}
+
+impl Failure {
+    /// Whether the database says that it has not done the statement. When it only ended the connection, that is not known.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let (Self::Unavailable(sqlx::Error::Database(from)) | Self::Unexpected(sqlx::Error::Database(from))) = self
+        else {
+            return false;
+        };
+        let from = from.try_downcast_ref::<PgDatabaseError>();
+        from.is_some_and(|from| matches!(from.severity(), PgSeverity::Error))
+    }
 }
 
 impl From<sqlx::Error> for Failure {

@@ -3,7 +3,8 @@
 //!
 //! What is set ends with its transaction, so nothing is left for the next one, also behind a transaction pooler. It goes to the database
 //! together with BEGIN, in one message. `SET LOCAL` and not a function, because a distributed database passes only the former on to its
-//! nodes.
+//! nodes. Or the statement is a call of a function that sets the account itself, and such a database runs the whole function where the
+//! account is.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -21,6 +22,9 @@ use crate::config::Limits;
 /// A transaction. One that only reads need not be committed: dropped, it is rolled back on its connection's way back to the pool, and
 /// nobody waits for that.
 pub type Transaction = sqlx::Transaction<'static, Postgres>;
+
+/// A connection for one statement that is alone in its transaction.
+pub type Lone = PoolConnection<Postgres>;
 
 /// Connections that have been unused for longer are asked whether they still live before they are used.
 const TRUSTED_IDLE_TIME: Duration = Duration::from_secs(5);
@@ -146,6 +150,17 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn catalogue(&self) -> Result<PoolConnection<Postgres>, Failure> {
+        Ok(self.nearest().acquire().await?)
+    }
+
+    /// A connection for one statement that is alone in its transaction: a call of a function of the migrations that sets, for that
+    /// transaction, whose rows it is after. Nothing else sees any account's rows on it. Whoever calls this is listed in
+    /// `tests/architecture.rs` with the functions.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot answer.
+    pub async fn alone(&self) -> Result<Lone, Failure> {
         Ok(self.nearest().acquire().await?)
     }
 

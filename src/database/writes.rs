@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing::Instrument as _;
+
 use super::{Failure, Transaction};
 use crate::auth::AccountId;
 
@@ -119,13 +121,41 @@ pub async fn commit(transaction: Transaction, mut writes: Vec<Write>) -> Result<
     Ok(())
 }
 
+/// Has a statement done that commits by itself, under these, whether or not anybody waits for it any more: what is on its way to the
+/// database would be done all the same, perhaps after the moment from which nobody expects it any more.
+///
+/// # Errors
+///
+/// Those of the statement. When it was refused ([`Failure::is_refusal`]) nothing is committed; after any other it is not known.
+pub async fn commit_by<T: Send + 'static>(
+    statement: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    mut writes: Vec<Write>,
+) -> Result<T, Failure> {
+    let done = async move {
+        writes.iter_mut().for_each(Write::commits);
+        let done = statement.await;
+        if done.as_ref().err().is_none_or(Failure::is_refusal) {
+            writes.into_iter().for_each(Write::committed);
+        }
+        done
+    };
+    match tokio::spawn(done.in_current_span()).await {
+        Ok(done) => done,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Its thread is being stopped.
+            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+        },
+    }
+}
+
 impl Write {
     /// Says that COMMIT is about to be sent: until it is answered, nobody knows what comes of the transaction.
     pub fn commits(&mut self) {
         self.is_unsure = true;
     }
 
-    /// Says that the transaction is committed: who reads now finds what it wrote.
+    /// Says that it is known what came of the transaction: who reads now finds what it wrote, if anything.
     pub fn committed(mut self) {
         self.is_unsure = false;
     }

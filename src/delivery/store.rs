@@ -1,7 +1,8 @@
 //! The SQL of the outbox, a function per statement. Every time is the database's.
 //!
 //! Whoever adds, takes or finishes an event locks the row of its lane first, in a statement before: so what a statement reads of a
-//! lane's events is what is there, and a lane's times are right whenever its row is not locked.
+//! lane's events is what is there, and a lane's times are right whenever its row is not locked. Adding is a function of the database's,
+//! which ends of waits call there (`migrations/V19__single_calls.sql`).
 
 use std::time::Duration;
 
@@ -25,49 +26,22 @@ pub async fn enqueue(connection: &mut Connection, events: &[Event]) -> Result<()
     let accounts: Vec<i64> = events.iter().map(|event| event.account.get()).collect();
     let ways: Vec<&str> = events.iter().map(|event| event.receiver.way().as_str()).collect();
     let lanes: Vec<&str> = events.iter().map(|event| event.lane.as_str()).collect();
-    open_lanes(connection, &accounts, &ways, &lanes).await?;
     let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
     let subjects: Vec<i64> = events.iter().map(|event| event.subject).collect();
     let addresses: Vec<Option<&str>> = events.iter().map(|event| event.receiver.address()).collect();
     let payloads: Vec<Option<&[u8]>> = events.iter().map(|event| event.payload.as_deref()).collect();
-    let patience: Vec<i64> = events.iter().map(|event| seconds(event.receiver.way().schedule().patience)).collect();
-    sqlx::query(
-        "INSERT INTO deliveries (account_id, way, lane, kind, subject_id, address, payload, give_up_at) \
-         SELECT account_id, way, lane, kind, subject_id, address, payload, now() + make_interval(secs => patience) \
-         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[], $8::bigint[]) \
-         WITH ORDINALITY AS e (account_id, way, lane, kind, subject_id, address, payload, patience, place) ORDER BY place",
-    )
-    .bind(accounts)
-    .bind(ways)
-    .bind(lanes)
-    .bind(kinds)
-    .bind(subjects)
-    .bind(addresses)
-    .bind(payloads)
-    .bind(patience)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Makes and locks lanes, always in the same order, and says that their heads are due unless one is there already.
-async fn open_lanes(
-    connection: &mut Connection,
-    accounts: &[i64],
-    ways: &[&str],
-    lanes: &[&str],
-) -> Result<(), Failure> {
-    sqlx::query(
-        "INSERT INTO delivery_lanes AS l (account_id, way, lane, head_at) \
-         SELECT DISTINCT account_id, way, lane, now() FROM unnest($1::bigint[], $2::text[], $3::text[]) AS e (account_id, way, lane) \
-         ORDER BY 1, 2, 3 \
-         ON CONFLICT ON CONSTRAINT delivery_lanes_pkey DO UPDATE SET head_at = excluded.head_at WHERE l.head_at IS NULL",
-    )
-    .bind(accounts)
-    .bind(ways)
-    .bind(lanes)
-    .execute(connection)
-    .await?;
+    let patience: Vec<i64> = events.iter().map(|event| event.receiver.patience()).collect();
+    sqlx::query("SELECT enqueue($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind(accounts)
+        .bind(ways)
+        .bind(lanes)
+        .bind(kinds)
+        .bind(subjects)
+        .bind(addresses)
+        .bind(payloads)
+        .bind(patience)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -364,8 +338,4 @@ pub(in crate::delivery) fn way(row: &PgRow, account: AccountId, id: DeliveryId) 
 
 pub(in crate::delivery) fn interval(time: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(time.as_micros()).unwrap_or(i64::MAX) }
-}
-
-fn seconds(time: Duration) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }

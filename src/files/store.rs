@@ -44,7 +44,7 @@ pub async fn find(
          FROM widgets w \
          JOIN version_files f ON f.widget_id = w.id AND f.version = $4 AND f.path = $5 AND f.blob_sha256 IS NOT NULL \
          WHERE w.code = $3 AND ",
-        seen!("")
+        seen!()
     ))
     .bind(caller.map(|caller| caller.account.get()))
     .bind(caller.map(|caller| caller.user.get()))

@@ -50,22 +50,19 @@ pub(crate) async fn set_lead_source(call: Call<Admin, Json<Usual>>) -> Result<Ht
     let pipeline_id = match pipeline(call.body.document.as_ref()) {
         Ok(pipeline_id) => pipeline_id,
         // What is not installed is not found, whatever is to be set on it.
-        Err(_)
-            if store::visible(&mut *pool.begin_for(caller.account).await?, caller, &code)
-                .await?
-                .is_none_or(|seen| seen.install.is_none()) =>
-        {
+        Err(_) if store::visible(pool, caller, &code).await?.is_none_or(|seen| seen.install.is_none()) => {
             return Err(Problem::NoWidget);
         }
         Err(error) => return Err(Problem::Invalid(vec![error])),
     };
     let change = call.state::<Remembered>()?.change(caller.account);
-    let mut transaction = pool.begin_for(caller.account).await?;
-    match store::set_lead_source(&mut transaction, caller.account, &code, pipeline_id, &Actor::of(&call)).await? {
-        LeadSource::Set(widget) => {
-            change.commit(transaction, widget, Some(Placed { pipeline_id })).await?;
-            hal::json(HttpResponse::Ok(), &LeadSourceBody { pipeline_id })
-        }
+    let setting = store::set_lead_source(pool.alone().await?, caller.account, &code, pipeline_id, &Actor::of(&call));
+    let outcome = |done: &LeadSource| match done {
+        LeadSource::Set(widget) => Some((*widget, Some(Placed { pipeline_id }))),
+        LeadSource::NotInstalled | LeadSource::NotPossible => None,
+    };
+    match change.commit_by(setting, outcome).await? {
+        LeadSource::Set(_) => hal::json(HttpResponse::Ok(), &LeadSourceBody { pipeline_id }),
         LeadSource::NotInstalled => Err(Problem::NoWidget),
         LeadSource::NotPossible => Err(Problem::Conflict(format!(
             "The widget `{code}` cannot be a lead source: its manifest does not name the location lead_sources"

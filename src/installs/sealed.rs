@@ -206,30 +206,6 @@ fn object(members: &[String], account: AccountId, widget: WidgetId) -> Result<Bo
     RawValue::from_string(format!("{{{}}}", members.join(","))).map_err(|_| Stored::fault(account, widget))
 }
 
-/// Whether the keys are at hand that sealing these settings and opening those before needs.
-#[must_use]
-pub fn are_keys_ready(sealing: &Sealing, account: AccountId, settings: &Settings, before: Option<&Stored>) -> bool {
-    let newest = !settings.has_secrets() || sealing.is_ready_for(account);
-    newest && before.is_none_or(|before| sealing.has(&before.keys()))
-}
-
-/// Brings the keys to hand that sealing these settings and opening those before needs.
-///
-/// # Errors
-///
-/// When the database fails, a key is missing, or there is no randomness.
-pub async fn make_keys_ready(
-    sealing: &Sealing,
-    account: AccountId,
-    settings: &Settings,
-    before: Option<&Stored>,
-) -> Result<(), Fault> {
-    if settings.has_secrets() {
-        sealing.newest(account).await?;
-    }
-    sealing.prepare(before.map(Stored::keys).unwrap_or_default()).await
-}
-
 /// Opens the settings that others are about to replace. Those that do not open are told of and count as none, because replacing them is
 /// the cure.
 ///

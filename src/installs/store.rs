@@ -1,4 +1,7 @@
 //! The SQL of installs, a function per statement. Every statement names the account, but for the one that counts for a widget's owner.
+//!
+//! What is asked for most is a function of the database's (`migrations/V19__single_calls.sql`), called by a statement that is alone in its
+//! transaction.
 
 use serde_json::value::RawValue;
 use sqlx::Row as _;
@@ -7,13 +10,12 @@ use time::OffsetDateTime;
 
 use super::sealed::Stored;
 use crate::archive::WidgetCode;
-use crate::audit::store::{append, bind, by};
+use crate::audit::store::bind;
 use crate::audit::{Action, Actor, Change};
 use crate::auth::{AccountId, Caller};
 use crate::catalogue::store::{widget, widget_columns};
-use crate::catalogue::visibility::store::seen;
 use crate::catalogue::{Widget, WidgetId};
-use crate::database::{Connection, Failure, Pool};
+use crate::database::{Connection, Failure, Lone, Pool};
 
 /// A widget in an account.
 #[derive(Debug)]
@@ -38,32 +40,22 @@ pub struct Sighting {
 /// # Errors
 ///
 /// When the database fails.
-pub async fn visible(
-    connection: &mut Connection,
-    caller: &Caller,
-    code: &WidgetCode,
-) -> Result<Option<Sighting>, Failure> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        widget_columns!(),
-        ", i.account_id IS NOT NULL AS installed, i.pipeline_id, i.settings::text AS settings, i.sealed \
-         FROM widgets w \
-         JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
-         LEFT JOIN installs i ON i.account_id = $1 AND i.widget_id = w.id \
-         WHERE w.code = $3 AND ",
-        seen!("")
-    ))
+pub async fn visible(pool: &Pool, caller: &Caller, code: &WidgetCode) -> Result<Option<Sighting>, Failure> {
+    let row = sqlx::query(
+        "SELECT id, code, rating_tenths, is_crm_template, client_uuid, version, template, is_lead_source, is_work_with_dp, \
+         is_installed, pipeline_id, settings, sealed FROM widget_seen_by($1::bigint, $2::bigint, $3::text)",
+    )
     .bind(caller.account.get())
     .bind(caller.user.get())
     .bind(code.as_str())
-    .fetch_optional(connection)
+    .fetch_optional(&mut *pool.alone().await?)
     .await?;
     row.as_ref().map(sighting).transpose()
 }
 
 fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
     let widget = widget(row)?;
-    if !row.try_get::<bool, _>("installed")? {
+    if !row.try_get::<bool, _>("is_installed")? {
         return Ok(Sighting { widget, install: None });
     }
     let is_asked_for = row.try_get::<Option<&str>, _>("settings")?.is_some();
@@ -71,84 +63,60 @@ fn sighting(row: &PgRow) -> Result<Sighting, Failure> {
     Ok(Sighting { widget, install: Some(Install { pipeline_id: row.try_get("pipeline_id")?, settings }) })
 }
 
-/// Installs a widget that the caller sees, or replaces the settings of an install. Returns the install's pipeline, or `None`
-/// when the caller does not see the widget any more.
-///
-/// Visibility is judged in the same statement, under two locks: one that whoever hides a widget has to wait for (`FOR UPDATE`;
-/// publishing, which hides nothing, takes a weaker one and waits for nobody), and one that an uninstall has to wait for: otherwise an
-/// install could bring back a widget that only the install just removed had shown. A row that was inserted and not replaced, which
-/// nobody has locked yet (`xmax` is 0), is one more install of the widget, and is noted as that. `change` is what the audit log says of it.
+/// Installs a widget that the caller sees, or replaces the settings of an install, and commits that. Returns the install's pipeline, or
+/// `None` when the caller does not see the widget any more: visibility is judged in the statement that installs. An install that is new is
+/// noted as one more. `change` is what the audit log says of it.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn install(
-    connection: &mut Connection,
+pub fn install(
+    mut connection: Lone,
     caller: &Caller,
     id: WidgetId,
     settings: &Stored,
     (actor, change): (&Actor, &Change<'_>),
-) -> Result<Option<Option<i64>>, Failure> {
-    let query = sqlx::query(concat!(
-        "WITH done AS ( \
-           INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) \
-           SELECT $1, w.id, $9::text::json, $14, $2 FROM widgets w \
-           WHERE w.id = $8 AND ",
-        seen!(" FOR UPDATE"),
-        " FOR KEY SHARE OF w \
-           ON CONFLICT ON CONSTRAINT installs_pkey \
-           DO UPDATE SET settings = excluded.settings, sealed = excluded.sealed, updated_at = excluded.updated_at \
-           RETURNING account_id, widget_id, pipeline_id, xmax = 0 AS is_new \
-         ), counted AS ( \
-           INSERT INTO install_changes (account_id, widget_id, change) \
-           SELECT account_id, widget_id, 1 FROM done WHERE is_new \
-         ), audit_change AS (SELECT account_id, ",
-        by!("$3", "$4", "$5", "$6", "$7"),
-        ", CASE WHEN is_new THEN $10::text ELSE $11::text END AS action, $12::text AS subject, $13::text::json AS details FROM done), ",
-        append!(),
-        " SELECT pipeline_id FROM done"
-    ));
-    let row = bind(query.bind(caller.account.get()).bind(caller.user.get()), actor)
+) -> impl Future<Output = Result<Option<Option<i64>>, Failure>> + Send + use<> {
+    let query = sqlx::query(
+        "SELECT pipeline FROM install_widget($6::bigint, $7::bigint, $8::bigint, $9::text::json, $10::integer, \
+         $1::bigint, $2::bigint, $3::uuid, $4::text, $5::text, $11::text, $12::text, $13::text, $14::text::json)",
+    );
+    let query = bind(query, actor)
+        .bind(caller.account.get())
+        .bind(caller.user.get())
         .bind(id.0)
         .bind(settings.text.get())
+        .bind(settings.sealed)
         .bind(change.action().as_str())
         .bind(Action::SettingsChanged.as_str())
         .bind(change.subject())
-        .bind(change.details())
-        .bind(settings.sealed)
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.map(|row| row.try_get("pipeline_id")).transpose()?)
+        .bind(change.details());
+    async move {
+        let row = query.fetch_optional(&mut *connection).await?;
+        Ok(row.map(|row| row.try_get("pipeline")).transpose()?)
+    }
 }
 
-/// Removes an install with its settings, and notes that the widget has one install less; returns the widget, `None` when it was not
-/// installed.
+/// Removes an install with its settings, notes that the widget has one install less, and commits that; returns the widget, `None` when it
+/// was not installed.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn uninstall(
-    connection: &mut Connection,
+pub fn uninstall(
+    mut connection: Lone,
     account: AccountId,
     code: &WidgetCode,
     actor: &Actor,
-) -> Result<Option<WidgetId>, Failure> {
+) -> impl Future<Output = Result<Option<WidgetId>, Failure>> + Send + use<> {
     let change = Change::WidgetUninstalled { widget: code.as_str(), forced: false };
-    let query = sqlx::query(concat!(
-        "WITH gone AS ( \
-           DELETE FROM installs i USING widgets w WHERE i.account_id = $6 AND i.widget_id = w.id AND w.code = $7 \
-           RETURNING i.account_id, i.widget_id \
-         ), counted AS ( \
-           INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM gone \
-         ), audit_change AS (SELECT account_id, ",
-        by!("$1", "$2", "$3", "$4", "$5"),
-        ", $8::text AS action, $9::text AS subject, $10::text::json AS details FROM gone), ",
-        append!(),
-        " SELECT widget_id FROM gone"
-    ));
-    let query = bind(query, actor).bind(account.get()).bind(code.as_str()).bind(change.action().as_str());
-    let gone = query.bind(change.subject()).bind(change.details()).fetch_optional(connection).await?;
-    Ok(gone.map(|row| row.try_get("widget_id")).transpose()?.map(WidgetId))
+    let query = sqlx::query(
+        "SELECT uninstall_widget($6::bigint, $7::text, $1::bigint, $2::bigint, $3::uuid, $4::text, $5::text, \
+         $8::text, $9::text, $10::text::json) AS widget",
+    );
+    let query = bind(query, actor).bind(account.get()).bind(code.as_str());
+    let query = query.bind(change.action().as_str()).bind(change.subject()).bind(change.details());
+    async move { Ok(query.fetch_one(&mut *connection).await?.try_get::<Option<i64>, _>("widget")?.map(WidgetId)) }
 }
 
 /// What came of setting a lead source.
@@ -162,42 +130,34 @@ pub enum LeadSource {
     NotPossible,
 }
 
-/// Sets the pipeline in which an installed widget is a lead source; `None` clears it, also when the current version can be
-/// none any more.
+/// Sets the pipeline in which an installed widget is a lead source, and commits that; `None` clears it, also when the current version can
+/// be none any more.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn set_lead_source(
-    connection: &mut Connection,
+pub fn set_lead_source(
+    mut connection: Lone,
     account: AccountId,
     code: &WidgetCode,
     pipeline: Option<i64>,
     actor: &Actor,
-) -> Result<LeadSource, Failure> {
+) -> impl Future<Output = Result<LeadSource, Failure>> + Send + use<> {
     let change = Change::LeadSourceChanged { widget: code.as_str(), pipeline_id: pipeline };
-    let query = sqlx::query(concat!(
-        "WITH target AS ( \
-           SELECT w.id, v.is_lead_source FROM widgets w \
-           JOIN widget_versions v ON v.widget_id = w.id AND v.version = w.current_version \
-           JOIN installs i ON i.account_id = $6 AND i.widget_id = w.id WHERE w.code = $7 \
-         ), done AS ( \
-           UPDATE installs i SET pipeline_id = $8, updated_at = now() FROM target t \
-           WHERE i.account_id = $6 AND i.widget_id = t.id AND (t.is_lead_source OR $8 IS NULL) RETURNING i.account_id, i.widget_id \
-         ), audit_change AS (SELECT account_id, ",
-        by!("$1", "$2", "$3", "$4", "$5"),
-        ", $9::text AS action, $10::text AS subject, $11::text::json AS details FROM done), ",
-        append!(),
-        " SELECT EXISTS (SELECT FROM target) AS installed, (SELECT widget_id FROM done) AS done"
-    ));
+    let query = sqlx::query(
+        "SELECT is_installed, widget FROM set_lead_source($6::bigint, $7::text, $8::bigint, \
+         $1::bigint, $2::bigint, $3::uuid, $4::text, $5::text, $9::text, $10::text, $11::text::json)",
+    );
     let query = bind(query, actor).bind(account.get()).bind(code.as_str()).bind(pipeline);
     let query = query.bind(change.action().as_str()).bind(change.subject()).bind(change.details());
-    let row = query.fetch_one(connection).await?;
-    Ok(match (row.try_get("installed")?, row.try_get("done")?) {
-        (_, Some(widget)) => LeadSource::Set(WidgetId(widget)),
-        (false, None) => LeadSource::NotInstalled,
-        (true, None) => LeadSource::NotPossible,
-    })
+    async move {
+        let row = query.fetch_one(&mut *connection).await?;
+        Ok(match (row.try_get("is_installed")?, row.try_get("widget")?) {
+            (_, Some(widget)) => LeadSource::Set(WidgetId(widget)),
+            (false, None) => LeadSource::NotInstalled,
+            (true, None) => LeadSource::NotPossible,
+        })
+    }
 }
 
 /// The settings of every account that has a widget installed, in the order of accounts, at most `count` after one; sealed as they are.

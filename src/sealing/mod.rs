@@ -191,12 +191,6 @@ impl Sealing {
         key.open(place, sealed)
     }
 
-    /// Whether the key that seals the account's values now is at hand, so that sealing needs no connection.
-    #[must_use]
-    pub fn is_ready_for(&self, account: AccountId) -> bool {
-        self.kept(Wanted::Newest(account)).is_some()
-    }
-
     /// Whether these keys are at hand, so that opening what they sealed needs no connection.
     #[must_use]
     pub fn has(&self, keys: &[(AccountId, i32)]) -> bool {

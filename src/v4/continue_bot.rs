@@ -2,11 +2,9 @@
 
 use actix_web::HttpResponse;
 
-use crate::auth::Caller;
 use crate::config::Limits;
-use crate::continuations::idempotency::store as keys;
-use crate::continuations::{Bot, BotResult, BotType, ContinueId, close, store};
-use crate::database::{Failure, Pool};
+use crate::continuations::proceed::{self, Key, Outcome};
+use crate::continuations::{Bot, BotResult, BotType, ContinueId};
 use crate::digest::Sha256;
 use crate::http::caller::Admin;
 use crate::http::problem::Problem;
@@ -47,15 +45,19 @@ pub(crate) async fn continue_bot(call: Call<Admin, Json<ContinueBody>>) -> Resul
     let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
     let (pool, caller) = (&call.shared.pool, &call.who.0);
     let key = idempotency_key(&call)?;
-    let result = match BotResult::check(call.body.document.as_ref()) {
+    let result = BotResult::check(call.body.document.as_ref());
+    let seen = proceed::store::look(pool, caller.account, bot, id, key).await?;
+    let result = match result {
         Ok(result) => result,
         // A record that does not wait is not found, whatever is sent to it.
-        Err(_) if !store::is_waiting(pool, caller.account, bot, id).await? => return Err(Problem::NoContinuation),
+        Err(_) if seen.waiting.is_none() => return Err(Problem::NoContinuation),
         Err(errors) => return Err(Problem::Invalid(errors)),
     };
-    // Everything that makes the request what it is.
-    let digest = Sha256::of(&[format!("{}/{}/{id}\n", bot.kind.as_str(), bot.id).as_bytes(), &call.body.bytes]);
-    match proceed(pool, caller, bot, id, &result, key, digest).await? {
+    let key = key.map(|text| {
+        let place = format!("{}/{}/{id}\n", bot.kind.as_str(), bot.id);
+        Key { text, digest: Sha256::of(&[place.as_bytes(), &call.body.bytes]) }
+    });
+    match proceed::proceed(pool, caller, (bot, id), &seen, &result, key).await? {
         Outcome::Continued => {
             call.shared.bell.ring();
             Ok(HttpResponse::Accepted().finish())
@@ -64,40 +66,6 @@ pub(crate) async fn continue_bot(call: Call<Admin, Json<ContinueBody>>) -> Resul
         Outcome::NotWaiting => Err(Problem::NoContinuation),
         Outcome::KeyReused => Err(Problem::KeyReused),
     }
-}
-
-enum Outcome {
-    Continued,
-    Repeated,
-    NotWaiting,
-    KeyReused,
-}
-
-/// One transaction: the record is continued, its event written and the key claimed, or nothing of it.
-async fn proceed(
-    pool: &Pool,
-    caller: &Caller,
-    bot: Bot,
-    id: ContinueId,
-    result: &BotResult,
-    key: Option<&str>,
-    digest: Sha256,
-) -> Result<Outcome, Failure> {
-    let mut transaction = pool.begin_for(caller.account).await?;
-    if let Some(key) = key {
-        keys::forget_old(&mut transaction, caller.account).await?;
-        if !keys::claim(&mut transaction, caller.account, key, &digest.0).await? {
-            let claimed = keys::claimed_digest(&mut transaction, caller.account, key).await?;
-            let same = claimed.is_some_and(|claimed| claimed == digest.0);
-            return Ok(if same { Outcome::Repeated } else { Outcome::KeyReused });
-        }
-    }
-    if !close::proceed(&mut transaction, caller, bot, id, result).await? {
-        transaction.rollback().await?;
-        return Ok(Outcome::NotWaiting);
-    }
-    transaction.commit().await?;
-    Ok(Outcome::Continued)
 }
 
 fn idempotency_key<B>(call: &Call<Admin, B>) -> Result<Option<&str>, Problem> {

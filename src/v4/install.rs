@@ -37,27 +37,23 @@ impl JsonLimits for InstallBody {
 pub(crate) async fn install(call: Call<Admin, Json<InstallBody>>) -> Result<HttpResponse, Problem> {
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let (shared, caller) = (&call.shared, &call.who.0);
-    let remembered = call.state::<Remembered>()?.change(caller.account);
-    let mut transaction = shared.pool.begin_for(caller.account).await?;
-    let mut sighting = store::visible(&mut transaction, caller, &code).await?.ok_or(Problem::NoWidget)?;
+    let pool = &shared.pool;
+    let mut sighting = store::visible(pool, caller, &code).await?.ok_or(Problem::NoWidget)?;
     call.state::<Live>()?.met(&code);
     let template = &sighting.widget.template;
     let settings =
         Settings::check(template, call.body.document.as_ref(), &shared.config.limits).map_err(Problem::Invalid)?;
     let (id, sealing) = (sighting.widget.id, &shared.sealing);
     let before = sighting.install.as_ref().and_then(|install| install.settings.as_ref());
-    if !sealed::are_keys_ready(sealing, caller.account, &settings, before) {
-        // Keys come over a connection of their own, and nobody holds one while waiting for another.
-        drop(transaction);
-        sealed::make_keys_ready(sealing, caller.account, &settings, before).await?;
-        transaction = shared.pool.begin_for(caller.account).await?;
-    }
     let sealed = sealed::seal(sealing, caller.account, id, &settings).await?;
     let before = sealed::settings_before(sealing, caller.account, id, before).await?;
     let (actor, change) = (Actor::of(&call), settings.change(&code, before.as_ref()));
-    let installed = store::install(&mut transaction, caller, id, &sealed, (&actor, &change)).await?;
+    let remembered = call.state::<Remembered>()?.change(caller.account);
+    // Keys come over connections of their own, and nobody holds one while waiting for another: so only now.
+    let installing = store::install(pool.alone().await?, caller, id, &sealed, (&actor, &change));
+    let placed = |pipeline_id| Placed { pipeline_id };
+    let installed = remembered.commit_by(installing, |done| done.map(|pipeline| (id, Some(placed(pipeline))))).await?;
     let pipeline_id = installed.ok_or(Problem::NoWidget)?;
-    remembered.commit(transaction, id, Some(Placed { pipeline_id })).await?;
     sighting.install = Some(Install { pipeline_id, settings: None });
     hal::ok(&View::of(&call).model(&sighting, Some(&settings)))
 }

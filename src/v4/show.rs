@@ -63,9 +63,7 @@ fn made(seen: Seen<'_>, view: &View<'_>) -> Result<Answer, Problem> {
 /// keep it, so it has no tag.
 async fn with_settings(call: &Call<User, NoBody>, code: &WidgetCode) -> Result<HttpResponse, Problem> {
     let caller = &call.who.0;
-    let sighting = store::visible(&mut *call.shared.pool.begin_for(caller.account).await?, caller, code)
-        .await?
-        .ok_or(Problem::NoWidget)?;
+    let sighting = store::visible(&call.shared.pool, caller, code).await?.ok_or(Problem::NoWidget)?;
     let Sighting { widget, install } = &sighting;
     let own_integration = caller.client.is_some() && caller.client == widget.client_uuid;
     let settings = match install.as_ref().and_then(|install| install.settings.as_ref()).filter(|_| own_integration) {

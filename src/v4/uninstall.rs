@@ -22,8 +22,8 @@ pub(crate) async fn uninstall(call: Call<Admin, NoBody>) -> Result<HttpResponse,
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let account = call.who.0.account;
     let change = call.state::<Remembered>()?.change(account);
-    let mut transaction = call.shared.pool.begin_for(account).await?;
-    let gone = store::uninstall(&mut transaction, account, &code, &Actor::of(&call)).await?;
-    change.commit(transaction, gone.ok_or(Problem::NoWidget)?, None).await?;
+    let uninstalling = store::uninstall(call.shared.pool.alone().await?, account, &code, &Actor::of(&call));
+    let gone = change.commit_by(uninstalling, |gone| gone.map(|widget| (widget, None))).await?;
+    gone.ok_or(Problem::NoWidget)?;
     Ok(HttpResponse::NoContent().finish())
 }

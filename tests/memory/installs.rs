@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 use widget_registry::auth::AccountId;
+use widget_registry::database::{self, Ended, Failure};
 
 use super::{ask_and_leave, audited};
 use crate::support::{Claims, Client, Raw, Sample, Setup, TestApp, test_with};
@@ -241,5 +243,64 @@ fn reads_that_wait_together_each_get_their_own() {
         assert_eq!(installed, [true, false, true]);
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM installs").fetch_one(&mut *transaction).await.unwrap();
         assert_eq!(left, 0);
+    });
+}
+
+/// What comes of a statement that commits by itself is known when it is done, and when it is refused; not when its connection is lost.
+#[test]
+fn what_came_of_a_call_is_known_unless_its_connection_is_lost() {
+    test_with(only_writer(), async |app| {
+        let writes = app.install_writes.of(AccountId::new(1).unwrap());
+        let begun = writes.ended();
+        for (number, (statement, is_done, unsure)) in [
+            ("SELECT 1", true, 0),
+            ("SELECT 1 / 0", false, 0),
+            ("SELECT pg_terminate_backend(pg_backend_pid())", false, 1),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut connection = app.service.alone().await.unwrap();
+            let call = async move { sqlx::query(statement).execute(&mut *connection).await.map_err(Failure::from) };
+            assert_eq!(database::commit_by(call, vec![writes.begin()]).await.is_ok(), is_done, "{statement}");
+            let all = begun.all + u64::try_from(number).unwrap() + 1;
+            assert_eq!(writes.ended(), Ended { all, unsure: begun.unsure + unsure }, "{statement}");
+        }
+        // A widget that is not there, and settings that break rules, change nothing, and leave nobody in doubt.
+        app.publish(&Sample::field("text", true)).await;
+        let before = writes.ended().unsure;
+        let admin = app.admin();
+        admin.delete("/api/v4/widgets/one_text").await.problem(404);
+        admin.post("/api/v4/widgets/none", "{}").await.problem(404);
+        assert_eq!(admin.post("/api/v4/widgets/one_text", "{}").await.status, 400);
+        assert_eq!(writes.ended().unsure, before);
+    });
+}
+
+/// Its client is gone while the statement waits for a lock: it is under way until it is done, and then it is known that it is.
+#[test]
+fn a_call_goes_on_without_its_client() {
+    test_with(only_writer(), async |app| {
+        app.publish(&Sample::plain("a")).await;
+        let (admin, writes) = (app.admin(), app.install_writes.of(AccountId::new(1).unwrap()));
+        assert_eq!(admin.post("/api/v4/widgets/a", "{}").await.status, 200);
+        assert_eq!(active(&admin).await.len(), 1);
+        let before = writes.ended();
+        let lock = app.lock("install_changes").await;
+        let token = Claims::admin(1, 7).sign(&app.key, app.now());
+        let mut stream = app.connect().await;
+        stream.write_all(&Raw::new("DELETE", "/api/v4/widgets/a").token(&token).bytes()).await.unwrap();
+        app.blocked(1).await;
+        stream.set_zero_linger().unwrap();
+        drop(stream);
+        // Others are served, and see what is so until now.
+        assert_eq!(active(&admin).await.len(), 1);
+        assert!(writes.are_under_way());
+        lock.rollback().await.unwrap();
+        while writes.are_under_way() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(writes.ended(), Ended { all: before.all + 1, unsure: before.unsure });
+        assert_eq!(active(&admin).await, BTreeSet::new());
     });
 }

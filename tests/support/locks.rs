@@ -27,7 +27,7 @@ impl TestApp {
 
     async fn waiters(&self) -> i64 {
         let statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
-             AND (query NOT LIKE '%SKIP LOCKED%' OR query LIKE '%idempotency_keys%') AND query NOT LIKE '%l.edition < $1%' \
+             AND query NOT LIKE '%SKIP LOCKED%' AND query NOT LIKE '%l.edition < $1%' \
              AND query NOT LIKE '%w.owner_user_id FROM widgets w JOIN%'";
         sqlx::query_scalar(statement).fetch_one(&self.pool).await.unwrap()
     }

@@ -323,6 +323,43 @@ fn a_key_is_free_again_after_a_refusal() {
     });
 }
 
+/// The record is seen to wait, and then somebody else ends the wait.
+#[test]
+fn who_comes_too_late_finds_nothing_and_claims_nothing() {
+    test(async |app| {
+        let (admin, id) = (admin(app).await, app.wait_for("bot_widget").await);
+        let mut other = app.pool.begin().await.unwrap();
+        let cancel = "UPDATE continuations SET state = 'cancelled', closed_at = now()";
+        sqlx::query(cancel).execute(&mut *other).await.unwrap();
+        let end = async {
+            app.blocked(1).await;
+            other.commit().await.unwrap();
+        };
+        let path = path(id);
+        let (answer, ()) = tokio::join!(with_key(&admin, &path, "a key", "{}"), end);
+        is_absent(&answer);
+        assert_eq!(record(app, id).await["state"], "cancelled");
+        let counts = "SELECT (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM deliveries WHERE kind <> 'widget.call')";
+        assert_eq!(sqlx::query_scalar::<_, i64>(counts).fetch_one(&app.pool).await.unwrap(), 0);
+    });
+}
+
+/// The time at which it was continued is one: the record, the event and its bytes have the same.
+#[test]
+fn the_event_has_the_time_of_the_record() {
+    test(async |app| {
+        let (admin, id) = (admin(app).await, app.wait_for("bot_widget").await);
+        is_accepted(&with_key(&admin, &path(id), "a key", r#"{"data":[1]}"#).await);
+        let times = "SELECT c.closed_at = (convert_from(d.payload, 'UTF8')::json->>'timestamp')::timestamptz AND c.closed_at > c.opened_at \
+             AND c.closed_at <= d.created_at FROM continuations c JOIN deliveries d ON d.subject_id = c.id AND d.kind = 'continuation.continued'";
+        assert!(sqlx::query_scalar::<_, bool>(times).fetch_one(&app.pool).await.unwrap());
+        // Repeated after the end, it is answered the same and adds nothing.
+        is_accepted(&with_key(&admin, &path(id), "a key", r#"{"data":[1]}"#).await);
+        let events: i64 = sqlx::query_scalar("SELECT count(*) FROM deliveries").fetch_one(&app.pool).await.unwrap();
+        assert_eq!(events, 1);
+    });
+}
+
 #[test]
 fn a_key_is_kept_for_a_day() {
     test(async |app| {

@@ -2,6 +2,7 @@
 //!
 //! `sabotage/run` shows what they are worth: it takes the accounts out of the statements, and the tests of tenants pass all the same.
 
+mod calls;
 mod embedded;
 mod roles;
 mod tables;

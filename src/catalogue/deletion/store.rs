@@ -1,7 +1,7 @@
 //! The SQL of deletion, a function per statement. Installs and votes are removed in every account, so no account is named.
 
 use crate::archive::WidgetCode;
-use crate::audit::store::{append, bind, by};
+use crate::audit::store::bind;
 use crate::audit::{Actor, Change};
 use crate::blobs::store::digests;
 use crate::catalogue::widget::WidgetId;
@@ -34,15 +34,7 @@ pub async fn remove_installs(
     actor: &Actor,
 ) -> Result<(), Failure> {
     let change = Change::WidgetUninstalled { widget: code.as_str(), forced: true };
-    let query = sqlx::query(concat!(
-        "WITH removed AS (DELETE FROM installs WHERE widget_id = $6 RETURNING account_id, widget_id), counted AS ( \
-           INSERT INTO install_changes (account_id, widget_id, change) SELECT account_id, widget_id, -1 FROM removed \
-         ), audit_change AS (SELECT account_id, ",
-        by!("$1", "$2", "$3", "$4", "$5"),
-        ", $7::text AS action, $8::text AS subject, $9::text::json AS details FROM removed), ",
-        append!(),
-        " SELECT 1"
-    ));
+    let query = sqlx::query("SELECT uninstall_everywhere($6, $1, $2, $3, $4, $5, $7, $8, $9::text::json)");
     let query = bind(query, actor).bind(widget.0).bind(change.action().as_str());
     query.bind(change.subject()).bind(change.details()).execute(connection).await?;
     Ok(())

@@ -10,25 +10,22 @@ use crate::catalogue::widget::{Owner, Visibility, WidgetId};
 use crate::database::{Connection, Failure, Pool};
 
 /// The rule by which a caller sees a widget `w`, or does not: a [`Sight`] as text. `$1` is the caller's account and `$2` the user, null
-/// without a caller. What stands between the brackets is added to the look at the account's install, such as a lock.
+/// without a caller. Two functions of the database's go by the same rule: `widget_seen_by` and, with a lock, `install_widget`
+/// (`migrations/V19__single_calls.sql`).
 macro_rules! sight {
-    ($lock:literal) => {
-        concat!(
-            "CASE WHEN w.deleted_at IS NOT NULL THEN 'deleted' \
-             WHEN w.visibility = 'public' THEN 'public' \
-             WHEN w.owner_account_id = $1 AND w.owner_user_id = $2 THEN 'owner' \
-             WHEN EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id",
-            $lock,
-            ") THEN 'installed' ELSE 'private' END"
-        )
+    () => {
+        "CASE WHEN w.deleted_at IS NOT NULL THEN 'deleted' \
+         WHEN w.visibility = 'public' THEN 'public' \
+         WHEN w.owner_account_id = $1 AND w.owner_user_id = $2 THEN 'owner' \
+         WHEN EXISTS (SELECT FROM installs i WHERE i.account_id = $1 AND i.widget_id = w.id) THEN 'installed' ELSE 'private' END"
     };
 }
 pub(crate) use sight;
 
 /// Whether a caller sees a widget `w` by one of those rules.
 macro_rules! seen {
-    ($lock:literal) => {
-        concat!($crate::catalogue::visibility::store::sight!($lock), " IN ('public', 'owner', 'installed')")
+    () => {
+        concat!($crate::catalogue::visibility::store::sight!(), " IN ('public', 'owner', 'installed')")
     };
 }
 pub(crate) use seen;
@@ -112,7 +109,7 @@ pub struct Asked {
 pub async fn asked(pool: &Pool, user: Owner, code: &WidgetCode) -> Result<Option<Asked>, Failure> {
     let row = sqlx::query(concat!(
         "SELECT w.owner_account_id, w.owner_user_id, w.current_version IS NOT NULL AS has_current, ",
-        sight!(""),
+        sight!(),
         " AS sight FROM widgets w WHERE w.code = $3"
     ))
     .bind(user.account.get())
@@ -160,7 +157,7 @@ async fn visible(
     caller: Option<&Caller>,
     code: &WidgetCode,
 ) -> Result<Option<(WidgetId, Option<String>)>, Failure> {
-    let row = sqlx::query(concat!("SELECT w.id, w.current_version FROM widgets w WHERE w.code = $3 AND ", seen!("")))
+    let row = sqlx::query(concat!("SELECT w.id, w.current_version FROM widgets w WHERE w.code = $3 AND ", seen!()))
         .bind(caller.map(|caller| caller.account.get()))
         .bind(caller.map(|caller| caller.user.get()))
         .bind(code.as_str())

@@ -23,7 +23,7 @@ use crate::background::Stop;
 use crate::catalogue::WidgetId;
 use crate::catalogue::changes::store as transactions;
 use crate::config::InstallMemory;
-use crate::database::{self, AccountWrites, Ended, Failure, Pool, Transaction, Write};
+use crate::database::{self, AccountWrites, Ended, Failure, Pool, Write};
 use crate::metrics::Metrics;
 
 /// Installs that are remembered at most, in all accounts together; an account counts as some more. That is about 40 MB.
@@ -235,26 +235,28 @@ pub struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Commits the transaction, after which the account has this install of the widget, or none, and the rest as before.
+    /// Has a statement done that commits by itself. `outcome` tells by its result of which widget the account then has this install, or
+    /// none, and the rest as before; `None` when nothing has changed.
     ///
     /// # Errors
     ///
-    /// When the database fails; then it is not known whether the transaction is committed.
-    pub async fn commit(
+    /// As [`database::commit_by`].
+    pub async fn commit_by<T: Send + 'static>(
         self,
-        transaction: Transaction,
-        widget: WidgetId,
-        placed: Option<Placed>,
-    ) -> Result<(), Failure> {
+        statement: impl Future<Output = Result<T, Failure>> + Send + 'static,
+        outcome: impl FnOnce(&T) -> Option<(WidgetId, Option<Placed>)>,
+    ) -> Result<T, Failure> {
         let Self { remembered, account, before, write } = self;
-        database::commit(transaction, vec![write]).await?;
-        let Some(Known { placements, covers, read }) = before else { return Ok(()) };
+        let done = database::commit_by(statement, vec![write]).await?;
+        let Some(Known { placements, covers, read }) = before else { return Ok(done) };
         let ended = remembered.writes.of(account).ended();
         // Only this one has ended since: then it is known what the account has.
-        if ended == (Ended { all: covers.all + 1, ..covers }) {
+        if ended == (Ended { all: covers.all + 1, ..covers })
+            && let Some((widget, placed)) = outcome(&done)
+        {
             let placements = Arc::new(placements.with(widget, placed));
             remembered.known.insert(account, Known { placements, covers: ended, read });
         }
-        Ok(())
+        Ok(done)
     }
 }

@@ -51,9 +51,8 @@ pub(super) async fn placement(pool: &Pool, account: AccountId, widget: WidgetId)
 /// When the database fails.
 pub(super) async fn placements_together(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Placements>, Failure> {
     let accounts: Vec<i64> = accounts.iter().map(|account| account.get()).collect();
-    // The function sets each account before it reads.
     let rows = sqlx::query("SELECT widgets, pipelines FROM installs_of($1)").bind(accounts);
-    rows.fetch_all(&mut *pool.catalogue().await?).await?.iter().map(read_placements).collect()
+    rows.fetch_all(&mut *pool.alone().await?).await?.iter().map(read_placements).collect()
 }
 
 /// [`placement`] of several accounts, in their order.
@@ -67,11 +66,10 @@ pub(super) async fn placement_together(
 ) -> Result<Vec<Option<Placed>>, Failure> {
     let (accounts, widgets): (Vec<i64>, Vec<i64>) =
         questions.iter().map(|(account, widget)| (account.get(), widget.0)).unzip();
-    // The function sets each account before it reads.
     let rows = sqlx::query("SELECT is_installed, pipeline FROM installs_at($1, $2)").bind(accounts).bind(widgets);
     let placed = |row: &PgRow| {
         let pipeline_id = row.try_get("pipeline")?;
         Ok(row.try_get::<bool, _>("is_installed")?.then_some(Placed { pipeline_id }))
     };
-    rows.fetch_all(&mut *pool.catalogue().await?).await?.iter().map(placed).collect()
+    rows.fetch_all(&mut *pool.alone().await?).await?.iter().map(placed).collect()
 }
