@@ -179,12 +179,13 @@ const MUTUAL: [(&str, &str); 2] = [
 ];
 
 /// Where a library may be named: folders end with a slash.
-const LIBRARIES: [(&str, &[&str]); 8] = [
+const LIBRARIES: [(&str, &[&str]); 9] = [
     ("sqlx", &["database/", "store.rs"]),
     ("actix_web", &["routes.rs", "app.rs", "health.rs", "openapi.rs", "v4/", "api.rs", "http/", "cli/bot/widget.rs"]),
     ("zip", &["archive/"]),
     ("flate2", &["archive/", "blobs/", "encoding.rs"]),
     ("brotli", &["blobs/", "encoding.rs"]),
+    ("zstd", &["encoding.rs"]),
     ("jsonwebtoken", &["auth/"]),
     ("reqwest", &["cli/", "outgoing/"]),
     ("prometheus_client", &["metrics/"]),
