@@ -208,6 +208,7 @@ const LIBRARIES: [(&str, &[&str]); 9] = [
     ("zip", &["archive/"]),
     ("flate2", &["archive/", "blobs/", "encoding.rs"]),
     ("brotli", &["blobs/", "encoding.rs"]),
+    ("zstd", &["encoding.rs"]),
     ("jsonwebtoken", &["auth/"]),
     ("reqwest", &["cli/", "outgoing/"]),
     ("prometheus_client", &["metrics/"]),

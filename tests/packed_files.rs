@@ -37,7 +37,9 @@ fn a_text_comes_packed_to_those_who_ask() {
         assert!(plain.body == bytes);
         assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "Accept-Encoding"));
         let mut tags = vec![plain.header("etag").to_owned()];
-        for (accept, encoding) in [("gzip, deflate, br", "br"), ("x-gzip;q=0.5, br;q=0.1", "gzip")] {
+        for (accept, encoding) in
+            [("gzip, deflate, br", "br"), ("x-gzip;q=0.5, br;q=0.1", "gzip"), ("zstd, gzip;q=0.1", "gzip")]
+        {
             let packed = ask(&nobody, "GET", SCRIPT, &[("accept-encoding", accept)]).await;
             assert_eq!((packed.status, packed.header("content-encoding")), (200, encoding));
             assert!(packed.body.len() > 300_000 && packed.body.len() < bytes.len() / 2, "{}", packed.body.len());

@@ -21,7 +21,7 @@ pub struct ServedFile {
     pub media_type: String,
     /// Who sees the widget.
     pub visibility: Visibility,
-    /// The packed forms that there are, with their sizes, in the order of [`Encoding::ALL`].
+    /// The packed forms that there are, with their sizes, in the order of [`Encoding::STORED`].
     pub forms: Vec<(Encoding, u64)>,
 }
 
@@ -60,7 +60,7 @@ pub async fn find(
         why: why.to_owned(),
     };
     let mut forms = Vec::new();
-    for form in Encoding::ALL {
+    for form in Encoding::STORED {
         if let Some(size) = row.try_get::<Option<i64>, _>(form.as_str())? {
             forms.push((form, u64::try_from(size).map_err(|_| corrupt("a form's size: negative"))?));
         }

@@ -101,10 +101,13 @@ mod tests {
         for tags in ["", "\"a\"", tag.trim_matches('"'), "w/*"] {
             assert!(!names(tags, &tag), "{tags}");
         }
-        for form in [None, Some(Encoding::Gzip), Some(Encoding::Brotli)] {
+        for form in std::iter::once(None).chain(Encoding::ALL.map(Some)) {
             let named = x.of_form(form);
             assert_eq!(x.named_by(&format!("\"a\", {}", named.to_str().unwrap())), Some(&named));
         }
-        assert_eq!(x.of_form(Some(Encoding::Gzip)).to_str().unwrap(), format!("{}-gzip\"", tag.trim_end_matches('"')));
+        for (form, end) in [(Encoding::Gzip, "-gzip\""), (Encoding::Brotli, "-br\""), (Encoding::Zstd, "-zstd\"")] {
+            let name = x.of_form(Some(form));
+            assert_eq!(name.to_str().unwrap(), [tag.trim_end_matches('"'), end].concat());
+        }
     }
 }

@@ -54,6 +54,7 @@ const fn names(form: Encoding) -> &'static [&'static str] {
         Encoding::Brotli => &["br"],
         // The second is the same, from before it was registered.
         Encoding::Gzip => &["gzip", "x-gzip"],
+        Encoding::Zstd => &["zstd"],
     }
 }
 
@@ -74,9 +75,18 @@ mod tests {
     fn forms() {
         const BR: Option<Encoding> = Some(Encoding::Brotli);
         const GZIP: Option<Encoding> = Some(Encoding::Gzip);
+        const ZSTD: Option<Encoding> = Some(Encoding::Zstd);
         for (header, chosen, identity) in [
             ("gzip, deflate, br, zstd", BR, true),
             ("gzip, deflate", GZIP, true),
+            ("gzip, zstd", ZSTD, true),
+            ("zstd", ZSTD, true),
+            ("ZSTD;q=0.001", ZSTD, true),
+            ("zstd, br;q=0.9, gzip", ZSTD, true),
+            ("zstd;q=0.5, gzip", GZIP, true),
+            ("zstd;q=0, gzip", GZIP, true),
+            ("zstd;q=0", None, true),
+            ("identity;q=0, zstd", ZSTD, false),
             ("x-gzip", GZIP, true),
             ("GZIP", GZIP, true),
             ("br;q=0.5, gzip;q=0.8", GZIP, true),
@@ -90,13 +100,14 @@ mod tests {
             ("identity;q=0.5, gzip;q=0.5", GZIP, true),
             ("*", BR, true),
             ("*;q=0.1", BR, true),
-            ("br;q=0, *", GZIP, true),
+            ("br;q=0, *", ZSTD, true),
+            ("br;q=0, zstd;q=0, *", GZIP, true),
             ("gzip;q=0.5, *;q=0", GZIP, false),
             ("identity;q=0", None, false),
             ("identity;q=0, *;q=0.5", BR, false),
             ("*;q=0", None, false),
             ("*;q=0, identity;q=1", None, true),
-            ("deflate, zstd, compress", None, true),
+            ("deflate, x-zstd, compress", None, true),
             ("gzip;level=9", None, true),
             ("gzip;q=x", None, true),
             ("", None, true),
@@ -113,6 +124,7 @@ mod tests {
         assert_eq!((none.choose(Encoding::ALL.into_iter()), none.identity()), (None, true));
         assert_eq!(Accepted::read(Some("br, gzip")).choose([Encoding::Gzip].into_iter()), GZIP);
         assert_eq!(Accepted::read(Some("br, gzip")).choose([].into_iter()), None);
+        assert_eq!(Accepted::read(Some("zstd")).choose(Encoding::STORED.into_iter()), None);
         let long = "a,".repeat(100_000) + "gzip";
         assert_eq!(Accepted::read(Some(&long)).choose(Encoding::ALL.into_iter()), None);
     }

@@ -19,7 +19,7 @@ use crate::installs::Placed;
 /// Bytes that answers have at most, all together.
 const MOST: u64 = 64 * 1024 * 1024;
 /// Bytes that one takes besides its body, about.
-const EACH: u64 = 750;
+const EACH: u64 = 900;
 /// Answers that there is room for at first.
 const EXPECTED: usize = 4_096;
 /// A larger answer is made anew each time: making it costs little beside sending it.
@@ -92,7 +92,7 @@ pub struct Answer {
     /// Whether it was asked for again: who asks once is answered sooner without a packed form.
     is_wanted: AtomicBool,
     /// Its packed forms, in the order of [`Encoding::ALL`].
-    packed: [OnceLock<Option<Bytes>>; 2],
+    packed: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
 }
 
 impl Answer {
@@ -122,8 +122,9 @@ struct Size;
 
 impl Weighter<Key, Arc<Answer>> for Size {
     fn weight(&self, key: &Key, answer: &Arc<Answer>) -> u64 {
-        // Packed forms have at most as many bytes, both together: see [`Answer::packed`].
-        EACH + (key.languages.len() + key.origin.len() + answer.body.len() * 2) as u64
+        // Each packed form has at most half of the bytes, see [`Answer::packed`]: of three, that is two and a half times the body.
+        let bytes = answer.body.len() + Encoding::ALL.len() * (answer.body.len() / 2);
+        EACH + (key.languages.len() + key.origin.len() + bytes) as u64
     }
 }
 

@@ -11,7 +11,7 @@ use crate::catalogue::Widget;
 use crate::http::hal::{Link, SelfLink};
 use crate::http::negotiation::languages;
 use crate::http::route::Call;
-use crate::installs::{Settings, Sighting};
+use crate::installs::{Placed, Settings, Sighting};
 
 /// A widget.
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,7 +123,18 @@ impl<'a> View<'a> {
     /// A widget as this caller sees it. Whether `settings` are shown is the method's decision.
     #[must_use]
     pub fn model<'m>(&'m self, sighting: &'m Sighting, settings: Option<&'m Settings>) -> WidgetModel<'m> {
-        let Sighting { widget, install } = sighting;
+        let install = sighting.install.as_ref().map(|install| Placed { pipeline_id: install.pipeline_id });
+        self.model_of(&sighting.widget, install, settings)
+    }
+
+    /// The same of a widget and the account's install of it.
+    #[must_use]
+    pub fn model_of<'m>(
+        &'m self,
+        widget: &'m Widget,
+        install: Option<Placed>,
+        settings: Option<&'m Settings>,
+    ) -> WidgetModel<'m> {
         WidgetModel {
             id: widget.id.0,
             code: widget.code.as_str(),
@@ -135,7 +146,7 @@ impl<'a> View<'a> {
             is_crm_template: widget.is_crm_template,
             client_uuid: widget.client_uuid,
             is_active_in_account: install.is_some(),
-            pipeline_id: install.as_ref().and_then(|install| install.pipeline_id),
+            pipeline_id: install.and_then(|install| install.pipeline_id),
             settings,
             links: SelfLink { this: Link { href: format!("{}/{}", self.list_address(), widget.code) } },
         }

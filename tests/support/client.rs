@@ -104,6 +104,12 @@ impl Answer {
         match self.header("content-encoding") {
             "gzip" => GzDecoder::new(self.body.as_slice()).read_to_end(&mut out).unwrap(),
             "br" => brotli::Decompressor::new(self.body.as_slice(), 4_096).read_to_end(&mut out).unwrap(),
+            "zstd" => {
+                let mut reader = zstd::Decoder::new(self.body.as_slice()).unwrap();
+                // What a client has room for at least (RFC 9659): 8 MiB.
+                reader.window_log_max(23).unwrap();
+                reader.read_to_end(&mut out).unwrap()
+            }
             other => panic!("packed as {other:?}"),
         };
         out

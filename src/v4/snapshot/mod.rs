@@ -15,11 +15,14 @@ mod ready;
 pub mod store;
 mod written;
 
+use std::collections::VecDeque;
 use std::ops::Deref;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::task::JoinHandle;
 
 use crate::archive::WidgetCode;
 use crate::background::Stop;
@@ -40,6 +43,8 @@ const BELIEVED: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Widgets that are read by one statement.
 const BATCH: usize = 2_000;
+/// Batches that are being made ready at most while the next one is read: making takes twice as long as reading, and each is in memory.
+const AHEAD: usize = 3;
 
 /// Why the catalogue in memory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +71,7 @@ impl From<StaleError> for Problem {
 pub struct Live {
     pool: Pool,
     writes: Writes,
-    default_locale: String,
+    default_locale: Arc<str>,
     shown: ArcSwap<Shown>,
     /// Where the next look begins. Whoever holds it looks; the others wait for what is found.
     looked: tokio::sync::Mutex<Option<Looked>>,
@@ -131,13 +136,8 @@ impl Live {
     pub async fn start(pool: Pool, writes: Writes, default_locale: String) -> Result<Self, Failure> {
         let nothing =
             Shown { snapshot: Arc::default(), covers: Ended::default(), settled: false, compared: Instant::now() };
-        let live = Self {
-            pool,
-            writes,
-            default_locale,
-            shown: ArcSwap::from_pointee(nothing),
-            looked: tokio::sync::Mutex::new(None),
-        };
+        let (shown, looked) = (ArcSwap::from_pointee(nothing), tokio::sync::Mutex::new(None));
+        let live = Self { pool, writes, default_locale: default_locale.into(), shown, looked };
         let begun = Instant::now();
         live.reload().await?;
         tracing::info!(widgets = live.widgets(), took = ?begun.elapsed(), "the catalogue is in memory");
@@ -270,7 +270,7 @@ impl Live {
             for id in batch {
                 snapshot.remove(*id);
             }
-            found.into_iter().filter_map(|read| self.ready(read)).for_each(|widget| snapshot.put(widget));
+            ready(found, &self.default_locale)?.into_iter().for_each(|widget| snapshot.put(widget));
         }
         Ok(())
     }
@@ -281,21 +281,27 @@ impl Live {
         let look = changes::look(&self.pool, None).await?;
         let mut connection = self.pool.catalogue().await?;
         let (mut widgets, mut last) = (Vec::new(), WidgetId(i64::MIN));
+        // Making widgets ready takes longer than getting their rows, and other processors can do it meanwhile.
+        let mut batches = VecDeque::new();
         loop {
             let found = store::after(&mut connection, last, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
-            let Some((id, _)) = found.last() else { break };
-            last = *id;
-            widgets.extend(found.into_iter().filter_map(|read| self.ready(read)).map(Arc::new));
+            let Some(id) = found.last()? else { break };
+            last = id;
+            if batches.len() == AHEAD
+                && let Some(batch) = batches.pop_front()
+            {
+                widgets.extend(made(batch).await?);
+            }
+            let locale = self.default_locale.clone();
+            batches.push_back(tokio::task::spawn_blocking(move || ready(found, &locale)));
         }
-        self.show(looked, &look, Arc::new(Snapshot::of(&widgets)), &begun);
+        for batch in batches {
+            widgets.extend(made(batch).await?);
+        }
+        drop(connection);
+        let snapshot = made(tokio::task::spawn_blocking(move || Snapshot::of(&widgets))).await;
+        self.show(looked, &look, Arc::new(snapshot), &begun);
         Ok(())
-    }
-
-    /// A widget that cannot be read is shown to nobody, and keeps no other from being shown.
-    fn ready(&self, (id, listed): store::Read) -> Option<Ready> {
-        let shown = |error: &dyn std::fmt::Display| tracing::error!(widget = id.0, %error, "a widget cannot be shown");
-        let listed = listed.inspect_err(|error| shown(error)).ok()?;
-        Ready::of(listed, &self.default_locale).inspect_err(|error| shown(error)).ok()
     }
 
     /// What is to be known before a look.
@@ -320,6 +326,29 @@ impl Live {
         });
         let shown = Shown { snapshot, covers, settled: look.ended_before >= settled_at, compared };
         self.shown.store(Arc::new(shown));
+    }
+}
+
+/// Makes the widgets of some rows ready, one after the other, so that no more than one is in memory in both forms. One that cannot be
+/// read is shown to nobody, and keeps no other from being shown.
+fn ready(rows: store::Rows, default_locale: &str) -> Result<Vec<Arc<Ready>>, Failure> {
+    let one = |(id, listed): store::Read| {
+        let shown = |error: &dyn std::fmt::Display| tracing::error!(widget = id.0, %error, "a widget cannot be shown");
+        let listed = listed.inspect_err(|error| shown(error)).ok()?;
+        Ready::of(listed, default_locale).inspect_err(|error| shown(error)).ok().map(Arc::new)
+    };
+    rows.read().filter_map(|read| read.map(one).transpose()).collect()
+}
+
+/// What another thread makes. A panic there is one here.
+async fn made<T>(work: JoinHandle<T>) -> T {
+    match work.await {
+        Ok(made) => made,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // It was never begun, because the runtime is ending; so nobody waits for this either.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

@@ -76,9 +76,8 @@ impl Snapshot {
     }
 
     /// Puts a widget in the place of the one of its number.
-    pub fn put(&mut self, widget: Ready) {
+    pub fn put(&mut self, widget: Arc<Ready>) {
         self.remove(widget.id);
-        let widget = Arc::new(widget);
         self.by_id.put(widget.id, widget.clone());
         if widget.is_public {
             self.public.put(widget.id, widget.clone());
@@ -203,7 +202,7 @@ mod tests {
             let (mut snapshot, mut model) = (before.clone(), begin.clone());
             for (id, step) in steps {
                 if let Some((owner, visibility)) = step {
-                    snapshot.put(ready(id, owner, visibility));
+                    snapshot.put(Arc::new(ready(id, owner, visibility)));
                     model.insert(id, (owner, visibility));
                 } else {
                     snapshot.remove(WidgetId(id));

@@ -31,7 +31,9 @@ impl<K: Ord + Copy, V: Clone> Pieces<K, V> {
     pub(super) fn of(mut things: Vec<(K, V)>) -> Self {
         things.sort_by_key(|(key, _)| *key);
         things.dedup_by_key(|(key, _)| *key);
-        let pieces = things.chunks(FILLED).map(|piece| Arc::new(piece.to_vec())).collect();
+        let mut things = things.into_iter();
+        let pieces = std::iter::from_fn(|| Some(things.by_ref().take(FILLED).collect::<Vec<_>>()));
+        let pieces = pieces.take_while(|piece| !piece.is_empty()).map(Arc::new).collect();
         let mut made = Self { pieces, ends: Vec::new() };
         made.count_from(0);
         made

@@ -9,7 +9,7 @@ use crate::archive::{WidgetCode, choose_locale};
 use crate::auth::Caller;
 use crate::catalogue::{Owner, Visibility, Widget, WidgetId};
 use crate::digest::Sha256;
-use crate::installs::{Placed, Sighting};
+use crate::installs::Placed;
 use crate::v4::model::View;
 
 /// A widget that cannot be written as the model says: a fault of ours.
@@ -58,16 +58,14 @@ pub struct Text {
 
 impl Text {
     fn of(widget: &Widget, view: &View<'_>) -> Result<Self, NotReady> {
-        let sighting = Sighting { widget: widget.clone(), install: None };
-        let mut bytes = serde_json::to_vec(&view.model(&sighting, None))?;
-        let mut end = Vec::new();
+        // Most widgets have less, so that it is written without being moved.
+        let mut whole = Vec::with_capacity(1_024);
+        serde_json::to_writer(&mut whole, &view.model_of(widget, None, None))?;
+        let mut end = Vec::with_capacity(128);
         write_end(&mut end, &widget.code, None, &view.escaped_origin());
-        if !bytes.ends_with(&end) {
-            return Err(NotReady::End);
-        }
-        bytes.truncate(bytes.len() - end.len());
+        let bytes = whole.strip_suffix(end.as_slice()).ok_or(NotReady::End)?;
         let mut digest = [0; 16];
-        digest.iter_mut().zip(Sha256::of(&[&bytes]).0).for_each(|(to, from)| *to = from);
+        digest.iter_mut().zip(Sha256::of(&[bytes]).0).for_each(|(to, from)| *to = from);
         Ok(Self { bytes: bytes.into(), digest })
     }
 

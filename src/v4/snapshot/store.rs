@@ -21,6 +21,26 @@ pub struct Listed {
 /// A row, by its widget; one that cannot be read is an error of its own, so that it keeps no other from being shown.
 pub type Read = (WidgetId, Result<Listed, Failure>);
 
+/// Rows as they came. To read them takes longer than to get them, and needs no connection.
+#[derive(Debug)]
+pub struct Rows(Vec<PgRow>);
+
+impl Rows {
+    /// The widget of the last row; `None` when there is no row.
+    ///
+    /// # Errors
+    ///
+    /// When a row has no number that can be read: a fault of ours.
+    pub fn last(&self) -> Result<Option<WidgetId>, Failure> {
+        self.0.last().map(|row| Ok(WidgetId(row.try_get("id")?))).transpose()
+    }
+
+    /// Reads them one by one, in their order; each is an error when it has no number that can be read: a fault of ours.
+    pub fn read(self) -> impl Iterator<Item = Result<Read, Failure>> {
+        self.0.into_iter().map(|row| read(&row))
+    }
+}
+
 macro_rules! listed {
     ($condition:literal) => {
         concat!(
@@ -38,10 +58,10 @@ macro_rules! listed {
 /// # Errors
 ///
 /// When the database fails.
-pub async fn after(connection: &mut Connection, last: WidgetId, count: i64) -> Result<Vec<Read>, Failure> {
+pub async fn after(connection: &mut Connection, last: WidgetId, count: i64) -> Result<Rows, Failure> {
     // Said of both tables: else the versions are read from their beginning for each part, which is slow with very many.
     let rows = sqlx::query(listed!("w.id > $1 AND v.widget_id > $1 ORDER BY w.id LIMIT $2")).bind(last.0).bind(count);
-    rows.fetch_all(connection).await?.iter().map(read).collect()
+    Ok(Rows(rows.fetch_all(connection).await?))
 }
 
 /// Those of some widgets that have a current version.
@@ -49,9 +69,9 @@ pub async fn after(connection: &mut Connection, last: WidgetId, count: i64) -> R
 /// # Errors
 ///
 /// When the database fails.
-pub async fn these(connection: &mut Connection, ids: &[WidgetId]) -> Result<Vec<Read>, Failure> {
+pub async fn these(connection: &mut Connection, ids: &[WidgetId]) -> Result<Rows, Failure> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    sqlx::query(listed!("w.id = ANY($1)")).bind(ids).fetch_all(connection).await?.iter().map(read).collect()
+    Ok(Rows(sqlx::query(listed!("w.id = ANY($1)")).bind(ids).fetch_all(connection).await?))
 }
 
 fn read(row: &PgRow) -> Result<Read, Failure> {
