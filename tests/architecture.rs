@@ -198,7 +198,7 @@ const MUTUAL: [(&str, &str); 2] = [
 ];
 
 /// Where a library may be named: folders end with a slash.
-const LIBRARIES: [(&str, &[&str]); 9] = [
+const LIBRARIES: [(&str, &[&str]); 10] = [
     ("sqlx", &["database/", "store.rs"]),
     (
         "actix_web",
