@@ -223,7 +223,7 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
     ("cli/keys/signing.rs", 1, "the registry's own chain belongs to no account"),
     ("continuations/store.rs", 1, "old records are removed, whoever's they are"),
     ("continuations/sweep.rs", 1, "deadlines are looked for in all accounts at once"),
-    ("database/pool.rs", 1, "the definition"),
+    ("database/pool.rs", 2, "the definitions"),
     ("delivery/history/store.rs", 1, "old deliveries are removed, whoever's they are"),
     ("delivery/secret/store.rs", 1, "accounts are looked for whose secrets were never sealed"),
     ("delivery/store.rs", 1, "a worker takes the event that is due next, whoever's it is"),
@@ -391,7 +391,11 @@ fn places(text: &str) -> Vec<(String, usize)> {
 #[test]
 fn whoever_sees_every_account_has_a_reason() {
     let expected = ACROSS_ACCOUNTS.map(|(file, count, _)| (file.to_owned(), count));
-    assert_eq!(places("begin_across_accounts("), expected);
+    let mut found = BTreeMap::new();
+    for (file, count) in [places("begin_across_accounts("), places("begin_queue(")].concat() {
+        *found.entry(file).or_insert(0) += count;
+    }
+    assert_eq!(Vec::from_iter(found), expected);
 }
 
 #[test]

@@ -164,6 +164,10 @@ fn prepared(
     constants: &mut Vec<(String, String)>,
 ) -> anyhow::Result<String> {
     let mut constant = |value: &str| {
+        // No variable can be empty.
+        if value.is_empty() {
+            return "''".to_owned();
+        }
         let name = format!("c{}", constants.len());
         constants.push((name.clone(), value.to_owned()));
         format!(":{name}")

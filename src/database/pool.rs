@@ -37,6 +37,12 @@ thread_local! {
     static THREAD: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
+/// This thread's number among those that answer requests; `None` for every other.
+#[must_use]
+pub fn thread_number() -> Option<usize> {
+    THREAD.get()
+}
+
 /// Says that this thread is one of those that answer requests, by its number from 0; every other thread does what is done beside them.
 pub fn answers_requests(number: usize) {
     THREAD.set(Some(number));
@@ -133,6 +139,21 @@ impl Pool {
     /// When the database cannot answer.
     pub async fn begin_across_accounts(&self) -> Result<Transaction, Failure> {
         Ok(self.nearest().begin_with("BEGIN; SET LOCAL widget_registry.all_accounts = 'on'").await?)
+    }
+
+    /// Begins a transaction of one account, or with `None` across all, that finds rows by indexes alone: for the work of a queue. A plan
+    /// that was made while its table was empty reads all of it, and is still in use when it is long.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot answer.
+    pub async fn begin_queue(&self, whose: Option<AccountId>) -> Result<Transaction, Failure> {
+        let whose = match whose {
+            Some(account) => format!("widget_registry.account_id = '{}'", account.get()),
+            None => "widget_registry.all_accounts = 'on'".to_owned(),
+        };
+        let begin = format!("BEGIN; SET LOCAL {whose}; SET LOCAL enable_seqscan = off");
+        Ok(self.nearest().begin_with(AssertSqlSafe(begin)).await?)
     }
 
     /// Begins a transaction that sees no account's rows, only the catalogue.

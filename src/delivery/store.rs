@@ -63,10 +63,11 @@ pub enum Whose<'a> {
 ///
 /// When the database fails.
 pub async fn lease(pool: &Pool, whose: Whose<'_>, most: u32, token: Uuid) -> Result<Vec<Leased>, Failure> {
-    let mut transaction = match whose {
-        Whose::Worker { .. } => pool.begin_across_accounts().await?,
-        Whose::Account(account) => pool.begin_for(account).await?,
+    let of = match whose {
+        Whose::Worker { .. } => None,
+        Whose::Account(account) => Some(account),
     };
+    let mut transaction = pool.begin_queue(of).await?;
     let lanes = match whose {
         Whose::Worker { but } => lock_lanes(&mut transaction, but, most).await?,
         Whose::Account(account) => lock_lanes_of(&mut transaction, account, most).await?,

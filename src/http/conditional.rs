@@ -36,7 +36,9 @@ impl Tag {
     /// The first name of these bytes, in any form, that an `If-None-Match` has.
     fn named_by(&self, tags: &str) -> Option<&HeaderValue> {
         let all = || std::iter::once(&self.bytes).chain(&self.packed);
-        all().find(|tag| tag.to_str().is_ok_and(|tag| names(tags, tag)))
+        // Most clients name the one that they have.
+        let is_all = |tag: &&HeaderValue| tag.as_bytes() == tags.as_bytes();
+        all().find(is_all).or_else(|| all().find(|tag| tag.to_str().is_ok_and(|tag| names(tags, tag))))
     }
 }
 

@@ -32,7 +32,8 @@ impl Kept {
         tracing::info!(installs = %mode, "what accounts have installed is read");
         shared.metrics.install_memory(mode.as_str());
         // What a function sets is not passed on to other machines.
-        let database = (shared.pool.clone(), database::is_distributed(&shared.pool).await?);
+        let together = if database::is_distributed(&shared.pool).await? { 0 } else { shared.config.threads() };
+        let database = (shared.pool.clone(), together);
         let installs = Remembered::new(database, shared.install_writes.clone(), mode, shared.metrics.clone());
         Ok(Self { catalogue: Arc::new(catalogue), installs: Arc::new(installs), answers: Arc::default() })
     }

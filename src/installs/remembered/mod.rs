@@ -40,7 +40,8 @@ pub struct Remembered {
     writes: AccountWrites,
     mode: InstallMemory,
     /// `None` where the functions that read several accounts do not work.
-    together: Option<Gathered>,
+    /// Of each thread that answers requests, which so waits for no other thread; empty when everybody asks alone.
+    together: Box<[Gathered]>,
     known: Cache<AccountId, Known, Weight>,
     /// By the places of `writes`: of how many unsure transactions it is known that they have ended.
     settled: Vec<AtomicU64>,
@@ -73,15 +74,16 @@ impl Weighter<AccountId, Known> for Weight {
 }
 
 impl Remembered {
-    /// Nothing is remembered yet.
+    /// Nothing is remembered yet. So many threads put the reads that wait for the database together, each its own; with 0 every read asks
+    /// alone.
     #[must_use]
     pub fn new(
-        (pool, is_distributed): (Pool, bool),
+        (pool, threads): (Pool, usize),
         writes: AccountWrites,
         mode: InstallMemory,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let together = (!is_distributed).then(Gathered::default);
+        let together = std::iter::repeat_with(Gathered::default).take(threads).collect();
         let accounts = usize::try_from(MOST / ACCOUNT / 2).unwrap_or(usize::MAX);
         let settled = writes.iter().map(|_| AtomicU64::new(0)).collect();
         Self { pool, writes, mode, together, known: Cache::with_weighter(accounts, MOST, Weight), settled, metrics }
@@ -130,8 +132,14 @@ impl Remembered {
         Ok(self.all(account).await?.of_widget(widget))
     }
 
+    /// Where this thread's reads wait.
+    fn gathered(&self) -> Option<&Gathered> {
+        let number = database::thread_number().unwrap_or_default();
+        self.together.get(number.checked_rem(self.together.len())?)
+    }
+
     async fn ask_for_all(&self, account: AccountId) -> Result<Placements, Failure> {
-        if let Some(Gathered { all, .. }) = &self.together {
+        if let Some(Gathered { all, .. }) = self.gathered() {
             let pool = self.pool.clone();
             let put = move |accounts: Vec<AccountId>| {
                 let pool = pool.clone();
@@ -145,7 +153,7 @@ impl Remembered {
     }
 
     async fn ask_for_one(&self, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
-        if let Some(Gathered { one, .. }) = &self.together {
+        if let Some(Gathered { one, .. }) = self.gathered() {
             let pool = self.pool.clone();
             let put = move |questions: Vec<(AccountId, WidgetId)>| {
                 let pool = pool.clone();
