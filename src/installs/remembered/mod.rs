@@ -23,7 +23,7 @@ use crate::background::Stop;
 use crate::catalogue::WidgetId;
 use crate::catalogue::changes::store as transactions;
 use crate::config::InstallMemory;
-use crate::database::{self, AccountWrites, Ended, Failure, Pool, Write};
+use crate::database::{self, AccountWrites, Ended, Failure, Lone, Pool, Write};
 use crate::metrics::Metrics;
 
 /// Installs that are remembered at most, in all accounts together; an account counts as some more. That is about 40 MB.
@@ -141,9 +141,13 @@ impl Remembered {
     async fn ask_for_all(&self, account: AccountId) -> Result<Placements, Failure> {
         if let Some(Gathered { all, .. }) = self.gathered() {
             let pool = self.pool.clone();
-            let put = move |accounts: Vec<AccountId>| {
+            let put = move |connection, accounts: Vec<AccountId>| {
                 let pool = pool.clone();
-                async move { store::placements_together(&pool, &accounts).await }
+                async move {
+                    let mut connection = taken(connection, &pool).await?;
+                    let placements = store::placements_together(&mut connection, &accounts).await?;
+                    Ok((connection, placements))
+                }
             };
             if let Some(placements) = all.ask(account, put).await {
                 return Ok(placements);
@@ -155,9 +159,13 @@ impl Remembered {
     async fn ask_for_one(&self, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
         if let Some(Gathered { one, .. }) = self.gathered() {
             let pool = self.pool.clone();
-            let put = move |questions: Vec<(AccountId, WidgetId)>| {
+            let put = move |connection, questions: Vec<(AccountId, WidgetId)>| {
                 let pool = pool.clone();
-                async move { store::placement_together(&pool, &questions).await }
+                async move {
+                    let mut connection = taken(connection, &pool).await?;
+                    let placed = store::placement_together(&mut connection, &questions).await?;
+                    Ok((connection, placed))
+                }
             };
             if let Some(placed) = one.ask((account, widget), put).await {
                 return Ok(placed);
@@ -229,6 +237,14 @@ impl Remembered {
         let known = self.known.get(&account)?;
         let is_new = most.is_none_or(|most| known.read.elapsed() < most);
         (quiet && is_new && known.covers == writes.ended()).then_some(known)
+    }
+}
+
+/// The connection of the statement before, or one of the pool.
+async fn taken(connection: Option<Lone>, pool: &Pool) -> Result<Lone, Failure> {
+    match connection {
+        Some(connection) => Ok(connection),
+        None => pool.alone().await,
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 
 use crate::auth::AccountId;
 use crate::catalogue::WidgetId;
-use crate::database::{Failure, Pool};
+use crate::database::{Failure, Lone, Pool};
 use crate::installs::placements::{Placed, Placements};
 
 /// Every install of an account. An account has few widgets beside those that there are; they come as one row.
@@ -49,10 +49,13 @@ pub(super) async fn placement(pool: &Pool, account: AccountId, widget: WidgetId)
 /// # Errors
 ///
 /// When the database fails.
-pub(super) async fn placements_together(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Placements>, Failure> {
+pub(super) async fn placements_together(
+    connection: &mut Lone,
+    accounts: &[AccountId],
+) -> Result<Vec<Placements>, Failure> {
     let accounts: Vec<i64> = accounts.iter().map(|account| account.get()).collect();
     let rows = sqlx::query("SELECT widgets, pipelines FROM installs_of($1)").bind(accounts);
-    rows.fetch_all(&mut *pool.alone().await?).await?.iter().map(read_placements).collect()
+    rows.fetch_all(&mut **connection).await?.iter().map(read_placements).collect()
 }
 
 /// [`placement`] of several accounts, in their order.
@@ -61,7 +64,7 @@ pub(super) async fn placements_together(pool: &Pool, accounts: &[AccountId]) -> 
 ///
 /// When the database fails.
 pub(super) async fn placement_together(
-    pool: &Pool,
+    connection: &mut Lone,
     questions: &[(AccountId, WidgetId)],
 ) -> Result<Vec<Option<Placed>>, Failure> {
     let (accounts, widgets): (Vec<i64>, Vec<i64>) =
@@ -71,5 +74,5 @@ pub(super) async fn placement_together(
         let pipeline_id = row.try_get("pipeline")?;
         Ok(row.try_get::<bool, _>("is_installed")?.then_some(Placed { pipeline_id }))
     };
-    rows.fetch_all(&mut *pool.alone().await?).await?.iter().map(placed).collect()
+    rows.fetch_all(&mut **connection).await?.iter().map(placed).collect()
 }

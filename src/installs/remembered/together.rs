@@ -35,15 +35,16 @@ impl<Q, A> Default for Together<Q, A> {
 }
 
 impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
-    /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. `None` when it could not:
-    /// then it is worth asking alone, since what is wrong may be another's question.
-    pub(super) async fn ask<F>(
+    /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. It is given the connection of the
+    /// statement before, if there is one, and gives its own back. `None` when it could not answer: then it is worth asking alone, since what
+    /// is wrong may be another's question.
+    pub(super) async fn ask<F, C: Send + 'static>(
         &self,
         question: Q,
-        put: impl Fn(Vec<Q>) -> F + Clone + Send + Sync + 'static,
+        put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static,
     ) -> Option<A>
     where
-        F: Future<Output = Result<Vec<A>, Failure>> + Send + 'static,
+        F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
     {
         let (answer, mut answered) = oneshot::channel();
         {
@@ -62,9 +63,12 @@ impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
     }
 
     /// Not by the handler: its client may go away, and the others would wait for ever.
-    fn begin<F>(&self, waiting: &mut Waiting<Q, A>, put: impl Fn(Vec<Q>) -> F + Send + Sync + 'static)
-    where
-        F: Future<Output = Result<Vec<A>, Failure>> + Send + 'static,
+    fn begin<F, C: Send + 'static>(
+        &self,
+        waiting: &mut Waiting<Q, A>,
+        put: impl Fn(Option<C>, Vec<Q>) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
     {
         waiting.under_way += 1;
         tokio::spawn(answer_all(UnderWay { waiting: self.0.clone(), has_ended: false }, put));
@@ -112,13 +116,15 @@ impl<Q, A> Drop for UnderWay<Q, A> {
     }
 }
 
-async fn answer_all<Q: Copy, A, F>(mut under_way: UnderWay<Q, A>, put: impl Fn(Vec<Q>) -> F)
+async fn answer_all<Q: Copy, A, C, F>(mut under_way: UnderWay<Q, A>, put: impl Fn(Option<C>, Vec<Q>) -> F)
 where
-    F: Future<Output = Result<Vec<A>, Failure>>,
+    F: Future<Output = Result<(C, Vec<A>), Failure>>,
 {
+    let mut connection = None;
     while let Some((questions, waiting)) = under_way.next() {
-        match put(questions).await {
-            Ok(answers) => {
+        match put(connection.take(), questions).await {
+            Ok((used, answers)) => {
+                connection = Some(used);
                 for (answer, waiting) in answers.into_iter().zip(waiting) {
                     // Who has gone away wants no answer.
                     let _ = waiting.send(answer);
@@ -142,11 +148,11 @@ mod tests {
         static PUT: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
     }
 
-    type Answered = std::pin::Pin<Box<dyn Future<Output = Result<Vec<u32>, Failure>> + Send>>;
+    type Answered = std::pin::Pin<Box<dyn Future<Output = Result<((), Vec<u32>), Failure>> + Send>>;
 
     /// Answers with the double, when it is let.
-    fn doubled(gate: Arc<Semaphore>) -> impl Fn(Vec<u32>) -> Answered + Clone {
-        move |questions| {
+    fn doubled(gate: Arc<Semaphore>) -> impl Fn(Option<()>, Vec<u32>) -> Answered + Clone {
+        move |_, questions| {
             PUT.with_borrow_mut(|put| put.push(questions.clone()));
             let gate = gate.clone();
             Box::pin(async move {
@@ -154,7 +160,7 @@ mod tests {
                 if questions.contains(&13) {
                     return Err(Failure::Corrupt { table: "t", row: "13".to_owned(), why: "it is 13".to_owned() });
                 }
-                Ok(questions.into_iter().map(|question| question * 2).collect())
+                Ok(((), questions.into_iter().map(|question| question * 2).collect()))
             })
         }
     }
