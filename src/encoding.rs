@@ -65,7 +65,7 @@ impl Encoding {
     ///
     /// None is known: it is written to memory.
     pub fn pack(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut packed = Vec::with_capacity(bytes.len() / 3);
+        let mut packed = Vec::new();
         match self {
             Self::Zstd => {
                 let mut compressor = Compressor::new(ZSTD)?;
@@ -83,6 +83,8 @@ impl Encoding {
                 writer.finish()?;
             }
         }
+        // It is kept in memory: only what is counted of it there.
+        packed.shrink_to_fit();
         Ok(packed)
     }
 }

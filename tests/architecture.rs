@@ -258,7 +258,7 @@ const ALONE: [(&str, usize, &str); 7] = [
     ("continuations/proceed/store.rs", 2, "waiting_continuation, continue_bot"),
     ("database/pool.rs", 1, "the definition"),
     ("installs/api.rs", 1, "set_lead_source"),
-    ("installs/remembered/store.rs", 2, "installs_of, installs_at"),
+    ("installs/remembered/mod.rs", 1, "installs_of, installs_at"),
     ("installs/store.rs", 1, "widget_seen_by"),
     ("v4/install.rs", 1, "install_widget"),
     ("v4/uninstall.rs", 1, "uninstall_widget"),

@@ -59,6 +59,6 @@ impl Listening {
 ///
 /// When the database fails.
 pub async fn say(pool: &Pool, word: &str) -> Result<(), Failure> {
-    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(word).execute(pool.nearest()).await?;
+    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(word).execute(&mut *pool.catalogue().await?).await?;
     Ok(())
 }

@@ -105,7 +105,7 @@ pub fn with_timeouts(options: PgConnectOptions, limits: &Limits) -> PgConnectOpt
 /// When the database cannot answer.
 pub async fn is_distributed(pool: &Pool) -> Result<bool, Failure> {
     let extension = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')");
-    Ok(extension.fetch_one(pool.nearest()).await?)
+    Ok(extension.fetch_one(&mut *pool.catalogue().await?).await?)
 }
 
 /// Whether the database answers, for the readiness probe.
@@ -114,6 +114,6 @@ pub async fn is_distributed(pool: &Pool) -> Result<bool, Failure> {
 ///
 /// When it does not.
 pub async fn answers(pool: &Pool) -> Result<(), Failure> {
-    sqlx::query("SELECT 1").execute(pool.nearest()).await?;
+    sqlx::query("SELECT 1").execute(&mut *pool.catalogue().await?).await?;
     Ok(())
 }

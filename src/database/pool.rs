@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_all};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
@@ -51,8 +51,8 @@ pub fn answers_requests(number: usize) {
 /// A pool of connections; clones share it.
 ///
 /// What the database answers wakes the thread that opened the connection. If somebody on another thread waits for it, that one has to be
-/// woken too, which costs as much as the answer. So where there are connections enough, threads that answer requests have a part each, and
-/// take one of another part only when all of their own are in use.
+/// woken too, which costs as much as the answer. So where there are connections enough, at least four for each and a quarter for all else,
+/// threads that answer requests have a part each, else they share parts. One of another part is taken when all of the own are in use.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<Parts>);
 
@@ -98,13 +98,39 @@ impl Pool {
             .connect_lazy_with(options)
     }
 
-    /// The part that has a connection for this thread, its own before any other. Where there is none, it is its own that is waited for.
-    pub(super) fn nearest(&self) -> &PgPool {
+    /// The part that has a connection for this thread, its own before any other; `None` when all connections are in use.
+    fn nearest(&self) -> Option<&PgPool> {
         let Parts { beside, answering } = &*self.0;
         let of_thread = |number: usize| answering.get(number % answering.len().max(1));
         let own = THREAD.get().and_then(of_thread).unwrap_or(beside);
         let has_one = |part: &&PgPool| part.num_idle() > 0 || part.size() < part.options().get_max_connections();
-        std::iter::once(own).chain(self.0.iter()).find(has_one).unwrap_or(own)
+        std::iter::once(own).chain(self.0.iter()).find(has_one)
+    }
+
+    /// A connection of the nearest part that has one, else the first that is free again, whichever part it is of.
+    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
+        if let Some(part) = self.nearest() {
+            return Ok(part.acquire().await?);
+        }
+        let (first, ..) = select_all(self.0.iter().map(|part| Box::pin(part.acquire()))).await;
+        Ok(first?)
+    }
+
+    /// Begins a transaction by these words, whether or not anybody waits for it any more: when it is given up between BEGIN and the answer
+    /// to it, the connection would go back to the pool as if none had begun, and what others do on it would be rolled back with it.
+    async fn begin(&self, words: String) -> Result<Transaction, Failure> {
+        let part = if let Some(part) = self.nearest() {
+            part.clone()
+        } else {
+            // It is the part of this connection that has one again.
+            let waiting = self.0.iter().map(|part| Box::pin(async { part.acquire().await.map(|_| part.clone()) }));
+            select_all(waiting).await.0?
+        };
+        match tokio::spawn(async move { part.begin_with(AssertSqlSafe(words)).await }).await {
+            Ok(begun) => Ok(begun?),
+            // Its thread is being stopped.
+            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+        }
     }
 
     /// Begins a transaction of one account: of what belongs to accounts it sees and changes what is this one's. The catalogue it sees,
@@ -116,7 +142,7 @@ impl Pool {
     pub async fn begin_for(&self, account: AccountId) -> Result<Transaction, Failure> {
         // A number, so there is nothing to escape.
         let begin = format!("BEGIN; SET LOCAL widget_registry.account_id = '{}'", account.get());
-        Ok(self.nearest().begin_with(AssertSqlSafe(begin)).await?)
+        self.begin(begin).await
     }
 
     /// [`Self::begin_for`] the caller's account, or [`Self::begin_catalogue`] when nobody in particular calls.
@@ -138,7 +164,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_across_accounts(&self) -> Result<Transaction, Failure> {
-        Ok(self.nearest().begin_with("BEGIN; SET LOCAL widget_registry.all_accounts = 'on'").await?)
+        self.begin("BEGIN; SET LOCAL widget_registry.all_accounts = 'on'".to_owned()).await
     }
 
     /// Begins a transaction of one account, or with `None` across all, that finds rows by indexes alone: for the work of a queue. A plan
@@ -153,7 +179,7 @@ impl Pool {
             None => "widget_registry.all_accounts = 'on'".to_owned(),
         };
         let begin = format!("BEGIN; SET LOCAL {whose}; SET LOCAL enable_seqscan = off");
-        Ok(self.nearest().begin_with(AssertSqlSafe(begin)).await?)
+        self.begin(begin).await
     }
 
     /// Begins a transaction that sees no account's rows, only the catalogue.
@@ -162,7 +188,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_catalogue(&self) -> Result<Transaction, Failure> {
-        Ok(self.nearest().begin().await?)
+        self.begin("BEGIN".to_owned()).await
     }
 
     /// A connection for single statements that read the catalogue; it sees no account's rows.
@@ -171,7 +197,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn catalogue(&self) -> Result<PoolConnection<Postgres>, Failure> {
-        Ok(self.nearest().acquire().await?)
+        self.connection().await
     }
 
     /// A connection for one statement that is alone in its transaction: a call of a function of the migrations that sets, for that
@@ -182,7 +208,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn alone(&self) -> Result<Lone, Failure> {
-        Ok(self.nearest().acquire().await?)
+        self.catalogue().await
     }
 
     /// How many connections there are.

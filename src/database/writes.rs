@@ -6,8 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing::Instrument as _;
-
 use super::{Failure, Transaction};
 use crate::auth::AccountId;
 
@@ -121,7 +119,7 @@ pub async fn commit(transaction: Transaction, mut writes: Vec<Write>) -> Result<
     Ok(())
 }
 
-/// Has a statement done that commits by itself, under these, whether or not anybody waits for it any more: what is on its way to the
+/// Has a statement done that commits by itself, under this one, whether or not anybody waits for it any more: what is on its way to the
 /// database would be done all the same, perhaps after the moment from which nobody expects it any more.
 ///
 /// # Errors
@@ -129,17 +127,17 @@ pub async fn commit(transaction: Transaction, mut writes: Vec<Write>) -> Result<
 /// Those of the statement. When it was refused ([`Failure::is_refusal`]) nothing is committed; after any other it is not known.
 pub async fn commit_by<T: Send + 'static>(
     statement: impl Future<Output = Result<T, Failure>> + Send + 'static,
-    mut writes: Vec<Write>,
+    mut write: Write,
 ) -> Result<T, Failure> {
     let done = async move {
-        writes.iter_mut().for_each(Write::commits);
+        write.commits();
         let done = statement.await;
         if done.as_ref().err().is_none_or(Failure::is_refusal) {
-            writes.into_iter().for_each(Write::committed);
+            write.committed();
         }
         done
     };
-    match tokio::spawn(done.in_current_span()).await {
+    match tokio::spawn(done).await {
         Ok(done) => done,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

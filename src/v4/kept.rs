@@ -34,7 +34,13 @@ impl Kept {
         // What a function sets is not passed on to other machines.
         let together = if database::is_distributed(&shared.pool).await? { 0 } else { shared.config.threads() };
         let database = (shared.pool.clone(), together);
-        let installs = Remembered::new(database, shared.install_writes.clone(), mode, shared.metrics.clone());
+        let installs = Remembered::new(
+            database,
+            shared.config.limits.statement_time,
+            shared.install_writes.clone(),
+            mode,
+            shared.metrics.clone(),
+        );
         Ok(Self { catalogue: Arc::new(catalogue), installs: Arc::new(installs), answers: Arc::default() })
     }
 }

@@ -213,7 +213,16 @@ fn the_lead_source_is_known_too() {
 /// Many requests at once for several accounts, which are put to the database together.
 #[test]
 fn reads_that_wait_together_each_get_their_own() {
-    test_with(Setup::default(), async |app| {
+    reads_together(Setup::default());
+}
+
+#[test]
+fn so_they_do_on_several_threads() {
+    reads_together(Setup::default().set("workers", 3));
+}
+
+fn reads_together(setup: Setup) {
+    test_with(setup, async |app| {
         for code in ["a", "b"] {
             app.publish(&Sample::plain(code)).await;
         }
@@ -262,7 +271,7 @@ fn what_came_of_a_call_is_known_unless_its_connection_is_lost() {
         {
             let mut connection = app.service.alone().await.unwrap();
             let call = async move { sqlx::query(statement).execute(&mut *connection).await.map_err(Failure::from) };
-            assert_eq!(database::commit_by(call, vec![writes.begin()]).await.is_ok(), is_done, "{statement}");
+            assert_eq!(database::commit_by(call, writes.begin()).await.is_ok(), is_done, "{statement}");
             let all = begun.all + u64::try_from(number).unwrap() + 1;
             assert_eq!(writes.ended(), Ended { all, unsure: begun.unsure + unsure }, "{statement}");
         }

@@ -291,8 +291,10 @@ fn config(database: &Database, data_dir: &std::path::Path, setup: Setup) -> Conf
         ("listen", "127.0.0.1:0".to_owned()),
         ("data_dir", data_dir.to_str().unwrap().to_owned()),
         ("database_url", database.url()),
-        ("workers", "1".to_owned()),
     ]);
+    if !file.contains_key("workers") {
+        flags.insert("workers", "1".to_owned());
+    }
     if !file.contains_key("encryption_key_dir") {
         flags.insert("encryption_keys", encryption_key());
     }

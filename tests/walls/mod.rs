@@ -4,6 +4,7 @@
 
 mod calls;
 mod embedded;
+mod pool;
 mod roles;
 mod tables;
 

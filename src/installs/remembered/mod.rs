@@ -2,8 +2,8 @@
 //!
 //! Whoever changes what an account has begins a [`Change`] before the transaction. While one is under way nothing is remembered of the
 //! account; what was remembered before its end is not believed after it, whatever it ended by. When nobody knows what came of a
-//! transaction, because its client went away while it was being committed, nothing is believed until every transaction of that time
-//! has ended.
+//! transaction, because its connection was lost or its client went away while it was being committed, nothing is believed until every
+//! transaction of that time has ended.
 
 mod store;
 mod together;
@@ -39,13 +39,14 @@ pub struct Remembered {
     pool: Pool,
     writes: AccountWrites,
     mode: InstallMemory,
-    /// `None` where the functions that read several accounts do not work.
     /// Of each thread that answers requests, which so waits for no other thread; empty when everybody asks alone.
     together: Box<[Gathered]>,
     known: Cache<AccountId, Known, Weight>,
     /// By the places of `writes`: of how many unsure transactions it is known that they have ended.
     settled: Vec<AtomicU64>,
     metrics: Arc<Metrics>,
+    /// How long a statement takes at most.
+    statement_time: Duration,
 }
 
 /// Reads that wait for the database, with those of other requests.
@@ -79,6 +80,7 @@ impl Remembered {
     #[must_use]
     pub fn new(
         (pool, threads): (Pool, usize),
+        statement_time: Duration,
         writes: AccountWrites,
         mode: InstallMemory,
         metrics: Arc<Metrics>,
@@ -86,7 +88,8 @@ impl Remembered {
         let together = std::iter::repeat_with(Gathered::default).take(threads).collect();
         let accounts = usize::try_from(MOST / ACCOUNT / 2).unwrap_or(usize::MAX);
         let settled = writes.iter().map(|_| AtomicU64::new(0)).collect();
-        Self { pool, writes, mode, together, known: Cache::with_weighter(accounts, MOST, Weight), settled, metrics }
+        let known = Cache::with_weighter(accounts, MOST, Weight);
+        Self { pool, writes, mode, together, known, settled, metrics, statement_time }
     }
 
     /// Every install of an account.
@@ -191,7 +194,14 @@ impl Remembered {
         while !stop.within(PAUSE).await {
             let settled = match asked.take() {
                 None if self.is_settled() => Ok(None),
-                None => self.ask().await.map(Some),
+                None => {
+                    let unsure = self.unsure();
+                    // What is sent without BEGIN has no number before it does something, as late as this.
+                    if stop.within(self.statement_time).await {
+                        return;
+                    }
+                    transactions::mark(&self.pool).await.map(|mark| Some((mark, unsure)))
+                }
                 Some(waits) => self.answered(waits).await,
             };
             asked = settled.unwrap_or_else(|error| {
@@ -209,10 +219,8 @@ impl Remembered {
         self.settled.get(place).is_some_and(|settled| settled.load(Ordering::Acquire) == ended.unsure)
     }
 
-    /// The number that every transaction has a lower one of which is unsure by now.
-    async fn ask(&self) -> Result<(i64, Vec<u64>), Failure> {
-        let unsure = self.writes.iter().map(|writes| writes.ended().unsure).collect();
-        Ok((transactions::mark(&self.pool).await?, unsure))
+    fn unsure(&self) -> Vec<u64> {
+        self.writes.iter().map(|writes| writes.ended().unsure).collect()
     }
 
     /// Nothing more to wait for when every transaction before the number has ended.
@@ -271,7 +279,7 @@ impl Change<'_> {
         outcome: impl FnOnce(&T) -> Option<(WidgetId, Option<Placed>)>,
     ) -> Result<T, Failure> {
         let Self { remembered, account, before, write } = self;
-        let done = database::commit_by(statement, vec![write]).await?;
+        let done = database::commit_by(statement, write).await?;
         let Some(Known { placements, covers, read }) = before else { return Ok(done) };
         let ended = remembered.writes.of(account).ended();
         // Only this one has ended since: then it is known what the account has.

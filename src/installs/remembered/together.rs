@@ -24,7 +24,7 @@ pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
 #[derive(Debug)]
 struct Waiting<Q, A> {
     questions: Vec<(Q, oneshot::Sender<A>)>,
-    /// Statements that are.
+    /// Runs of statements that have not ended.
     under_way: usize,
 }
 
