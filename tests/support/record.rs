@@ -247,23 +247,27 @@ pub fn at_trace(command: &mut Command) {
 
 /// Keeps a program's arguments, but for secrets that whoever starts it chose to give so.
 pub fn arguments(command: &Command) {
-    let mut given = false;
-    for argument in command.get_args() {
-        if !given {
-            tell(Told::Arguments, argument.as_bytes());
-        }
-        given = argument == "--secret" || argument == "--token";
-    }
+    tell_arguments(command.get_args().map(std::ffi::OsStr::as_bytes));
 }
 
-/// Keeps the arguments of every process of this machine.
+/// Keeps the arguments of every process of this machine, but for secrets that a test chose to give so.
 pub fn processes() {
     if folder().is_some() {
         for process in fs::read_dir("/proc").unwrap() {
             // A process may have ended meanwhile.
             let arguments = fs::read(process.unwrap().path().join("cmdline")).unwrap_or_default();
-            tell(Told::Arguments, &arguments);
+            tell_arguments(arguments.split(|byte| *byte == 0));
         }
+    }
+}
+
+fn tell_arguments<'a>(arguments: impl Iterator<Item = &'a [u8]>) {
+    let mut is_chosen = false;
+    for argument in arguments {
+        if !is_chosen {
+            tell(Told::Arguments, argument);
+        }
+        is_chosen = argument == b"--secret" || argument == b"--token";
     }
 }
 
