@@ -1,7 +1,7 @@
 //! Which request a line of the log is about: it is told at the line's end.
 //!
-//! A span of the log's own library would be written as text for each request, whether or not anything is logged while it is answered.
-//! That costs as much as all else that is done for an answer out of memory.
+//! A span of the log's own library would be made and written as text for each request, whether or not anything is logged while it is
+//! answered; and nothing is, by default, while an answer comes out of memory.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

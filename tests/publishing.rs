@@ -7,21 +7,21 @@ use widget_registry::digest::Sha256;
 
 use crate::support::{Answer, Claims, Client, Sample, TestApp, secret, test};
 
-const CLIENT: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
-const PATH: &str = "/registry/v1/widgets";
+pub(super) const CLIENT: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
+pub(super) const PATH: &str = "/registry/v1/widgets";
 
 /// Publishes an archive with these parameters in the query.
-async fn publish(client: &Client, query: &str, archive: Vec<u8>) -> Answer {
+pub(super) async fn publish(client: &Client, query: &str, archive: Vec<u8>) -> Answer {
     client.post_bytes(&format!("{PATH}?{query}"), "application/zip", archive).await
 }
 
 /// User 7 of account 1 without the right to publish for everybody.
-fn publisher(app: &TestApp) -> Client {
+pub(super) fn publisher(app: &TestApp) -> Client {
     app.caller(Claims::admin(1, 7).scopes(&["publish"]))
 }
 
 /// How many rows the catalogue has: widgets, versions, integrations.
-async fn rows(app: &TestApp) -> (i64, i64, i64) {
+pub(super) async fn rows(app: &TestApp) -> (i64, i64, i64) {
     let count = "SELECT (SELECT count(*) FROM widgets), (SELECT count(*) FROM widget_versions), (SELECT count(*) FROM integrations)";
     sqlx::query_as(count).fetch_one(&app.pool).await.unwrap()
 }
@@ -38,7 +38,7 @@ fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-async fn send_form(client: &Client, parts: &[(&str, &[u8])]) -> Answer {
+pub(super) async fn send_form(client: &Client, parts: &[(&str, &[u8])]) -> Answer {
     client.post_bytes(PATH, "multipart/form-data; boundary=border", form(parts)).await
 }
 
@@ -61,80 +61,6 @@ fn a_new_widget_is_private() {
         for stranger in [Claims::admin(1, 8), Claims::admin(2, 7)] {
             app.caller(stranger).get(path).await.problem(404);
         }
-    });
-}
-
-#[test]
-fn all_attributes_come_with_the_query_or_with_a_form() {
-    test(async |app| {
-        let query = format!("code=by_query&visibility=public&client_uuid={CLIENT}&is_crm_template=true");
-        let by_query = publish(&app.admin(), &query, Sample::plain("x").zip()).await;
-        let by_form = send_form(
-            &app.admin(),
-            &[
-                (r#"name="code""#, b"by_form"),
-                (r#"name="visibility""#, b"public"),
-                (r#"name="archive"; filename="widget.zip""#, &Sample::plain("x").zip()),
-                (r#"name="client_uuid""#, CLIENT.to_string().as_bytes()),
-                (r#"name="is_crm_template""#, b"1"),
-            ],
-        )
-        .await;
-        for (code, answer) in [("by_query", by_query), ("by_form", by_form)] {
-            assert_eq!(answer.status, 201, "{answer:?}");
-            let body = answer.json();
-            assert_eq!((&body["code"], &body["visibility"]), (&code.into(), &"public".into()));
-            assert_eq!((&body["client_uuid"], &body["is_crm_template"]), (&CLIENT.to_string().into(), &true.into()));
-            let shown = app.caller(Claims::user(2, 5)).get(&format!("/api/v4/widgets/{code}")).await.json();
-            assert_eq!((&shown["client_uuid"], &shown["is_crm_template"]), (&CLIENT.to_string().into(), &true.into()));
-            assert_eq!((&shown["id"], &shown["version"]), (&body["id"], &"1.0.0".into()));
-        }
-    });
-}
-
-#[test]
-fn fields_that_are_wrong() {
-    test(async |app| {
-        let (publisher, archive) = (publisher(app), Sample::plain("x").zip());
-        for (query, detail) in [
-            (
-                "code=Upper",
-                "The field `code` is wrong: a widget code begins with a lower-case Latin letter, a digit or an underscore",
-            ),
-            ("code=", "The field `code` is wrong: a widget code must not be empty"),
-            ("code=a&code=a", "The field `code` is given more than once"),
-            ("code=a&visibility=hidden", "The field `visibility` is wrong: `hidden` is neither public nor private"),
-            ("code=a&is_crm_template=yes", "The field `is_crm_template` is wrong: it is neither true nor false"),
-            ("", "neither the request nor the manifest's widget.code names a valid code; give `code`"),
-        ] {
-            assert_eq!(publish(&publisher, query, archive.clone()).await.problem(400), detail, "{query}");
-        }
-        for (query, start) in [
-            ("code=a&client_uuid=7", "The field `client_uuid` is wrong: "),
-            ("code=a&owner=7", "The field `owner` is not known here; known are "),
-        ] {
-            let detail = publish(&publisher, query, archive.clone()).await.problem(400);
-            assert!(detail.starts_with(start), "{detail}");
-        }
-        let (code, zip) = ((r#"name="code""#, &b"a"[..]), (r#"name="archive"; filename="a.zip""#, &archive[..]));
-        assert_eq!(
-            send_form(&publisher, &[code]).await.problem(400),
-            "The form has no field `archive`; it holds the zip"
-        );
-        assert_eq!(
-            send_form(&publisher, &[code, zip, zip]).await.problem(400),
-            "The field `archive` is given more than once"
-        );
-        assert_eq!(
-            send_form(&publisher, &[code, code, zip]).await.problem(400),
-            "The field `code` is given more than once"
-        );
-        for media_type in ["application/json", "text/plain"] {
-            let refused = publisher.post_bytes(&format!("{PATH}?code=a"), media_type, archive.clone()).await;
-            let takes = "The body must be sent as application/zip, or as multipart/form-data with the archive in the field `archive`";
-            assert_eq!(refused.problem(415), takes);
-        }
-        assert_eq!(rows(app).await, (0, 0, 0));
     });
 }
 

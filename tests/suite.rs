@@ -42,6 +42,7 @@ mod packed_files;
 mod plan;
 mod program;
 mod publishing;
+mod publishing_fields;
 mod ratings;
 mod revocations;
 mod sealing;

@@ -108,6 +108,23 @@ pub async fn is_distributed(pool: &Pool) -> Result<bool, Failure> {
     Ok(extension.fetch_one(&mut *pool.catalogue().await?).await?)
 }
 
+/// Has something done, whether or not anybody waits for it any more.
+///
+/// # Errors
+///
+/// Its own; and that it was not done to its end, because its thread is being stopped.
+async fn done_in_any_case<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+        },
+    }
+}
+
 /// Whether the database answers, for the readiness probe.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
-use super::Failure;
+use super::{Failure, done_in_any_case};
 use crate::auth::AccountId;
 use crate::config::Limits;
 
@@ -51,7 +51,7 @@ pub fn answers_requests(number: usize) {
 /// A pool of connections; clones share it.
 ///
 /// What the database answers wakes the thread that opened the connection. If somebody on another thread waits for it, that one has to be
-/// woken too, which costs as much as the answer. So where there are connections enough, at least four for each and a quarter for all else,
+/// woken too. So where there are connections enough, at least four for each and a quarter for all else,
 /// threads that answer requests have a part each, else they share parts. One of another part is taken when all of the own are in use.
 #[derive(Debug, Clone)]
 pub struct Pool(Arc<Parts>);
@@ -107,18 +107,10 @@ impl Pool {
         std::iter::once(own).chain(self.0.iter()).find(has_one)
     }
 
-    /// A connection of the nearest part that has one, else the first that is free again, whichever part it is of.
-    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
-        if let Some(part) = self.nearest() {
-            return Ok(part.acquire().await?);
-        }
-        let (first, ..) = select_all(self.0.iter().map(|part| Box::pin(part.acquire()))).await;
-        Ok(first?)
-    }
-
-    /// Begins a transaction by these words, whether or not anybody waits for it any more: when it is given up between BEGIN and the answer
+    /// Begins a transaction with what is set for it, whether or not anybody waits for it any more: when it is given up between BEGIN and the answer
     /// to it, the connection would go back to the pool as if none had begun, and what others do on it would be rolled back with it.
-    async fn begin(&self, words: String) -> Result<Transaction, Failure> {
+    async fn begin(&self, setting: Option<&str>) -> Result<Transaction, Failure> {
+        let words = setting.map_or_else(|| "BEGIN".to_owned(), |setting| format!("BEGIN; SET LOCAL {setting}"));
         let part = if let Some(part) = self.nearest() {
             part.clone()
         } else {
@@ -126,11 +118,7 @@ impl Pool {
             let waiting = self.0.iter().map(|part| Box::pin(async { part.acquire().await.map(|_| part.clone()) }));
             select_all(waiting).await.0?
         };
-        match tokio::spawn(async move { part.begin_with(AssertSqlSafe(words)).await }).await {
-            Ok(begun) => Ok(begun?),
-            // Its thread is being stopped.
-            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
-        }
+        done_in_any_case(async move { Ok(part.begin_with(AssertSqlSafe(words)).await?) }).await
     }
 
     /// Begins a transaction of one account: of what belongs to accounts it sees and changes what is this one's. The catalogue it sees,
@@ -140,9 +128,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_for(&self, account: AccountId) -> Result<Transaction, Failure> {
-        // A number, so there is nothing to escape.
-        let begin = format!("BEGIN; SET LOCAL widget_registry.account_id = '{}'", account.get());
-        self.begin(begin).await
+        self.begin(Some(&rows_of(Some(account)))).await
     }
 
     /// [`Self::begin_for`] the caller's account, or [`Self::begin_catalogue`] when nobody in particular calls.
@@ -164,7 +150,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_across_accounts(&self) -> Result<Transaction, Failure> {
-        self.begin("BEGIN; SET LOCAL widget_registry.all_accounts = 'on'".to_owned()).await
+        self.begin(Some(&rows_of(None))).await
     }
 
     /// Begins a transaction of one account, or with `None` across all, that finds rows by indexes alone: for the work of a queue. A plan
@@ -174,12 +160,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_queue(&self, whose: Option<AccountId>) -> Result<Transaction, Failure> {
-        let whose = match whose {
-            Some(account) => format!("widget_registry.account_id = '{}'", account.get()),
-            None => "widget_registry.all_accounts = 'on'".to_owned(),
-        };
-        let begin = format!("BEGIN; SET LOCAL {whose}; SET LOCAL enable_seqscan = off");
-        self.begin(begin).await
+        self.begin(Some(&format!("{}; SET LOCAL enable_seqscan = off", rows_of(whose)))).await
     }
 
     /// Begins a transaction that sees no account's rows, only the catalogue.
@@ -188,7 +169,7 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn begin_catalogue(&self) -> Result<Transaction, Failure> {
-        self.begin("BEGIN".to_owned()).await
+        self.begin(None).await
     }
 
     /// A connection for single statements that read the catalogue; it sees no account's rows.
@@ -197,7 +178,12 @@ impl Pool {
     ///
     /// When the database cannot answer.
     pub async fn catalogue(&self) -> Result<PoolConnection<Postgres>, Failure> {
-        self.connection().await
+        if let Some(part) = self.nearest() {
+            return Ok(part.acquire().await?);
+        }
+        // The first that is free again, whichever part it is of.
+        let (first, ..) = select_all(self.0.iter().map(|part| Box::pin(part.acquire()))).await;
+        Ok(first?)
     }
 
     /// A connection for one statement that is alone in its transaction: a call of a function of the migrations that sets, for that
@@ -226,6 +212,15 @@ impl Pool {
     /// Closes every connection, and waits for those that are in use.
     pub async fn close(&self) {
         join_all(self.0.iter().map(PgPool::close)).await;
+    }
+}
+
+/// The setting that shows the rows of one account, or with `None` of all.
+fn rows_of(account: Option<AccountId>) -> String {
+    match account {
+        // A number, so there is nothing to escape.
+        Some(account) => format!("widget_registry.account_id = '{}'", account.get()),
+        None => "widget_registry.all_accounts = 'on'".to_owned(),
     }
 }
 

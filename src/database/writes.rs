@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Failure, Transaction};
+use super::{Failure, Transaction, done_in_any_case};
 use crate::auth::AccountId;
 
 /// Counts that accounts share, so that there are not as many of them as accounts: 40 bytes each.
@@ -137,14 +137,7 @@ pub async fn commit_by<T: Send + 'static>(
         }
         done
     };
-    match tokio::spawn(done).await {
-        Ok(done) => done,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Its thread is being stopped.
-            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
-        },
-    }
+    done_in_any_case(done).await
 }
 
 impl Write {

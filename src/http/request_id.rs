@@ -1,7 +1,6 @@
 //! The name of a request.
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::Bytes;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
@@ -39,9 +38,7 @@ impl RequestId {
     pub fn value(&self) -> HeaderValue {
         match &self.0 {
             Kind::Given(value) => value.clone(),
-            Kind::New(text) => {
-                HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text)).unwrap_or(HeaderValue::from_static("-"))
-            }
+            Kind::New(text) => HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static("-")),
         }
     }
 

@@ -158,6 +158,7 @@ impl Answers {
     pub fn of<E>(&self, asked: Option<Asked<'_>>, make: impl FnOnce() -> Result<Answer, E>) -> Result<Arc<Answer>, E> {
         let Some(asked) = asked else { return make().map(Arc::new) };
         if let Some(known) = self.0.get(&asked) {
+            // Threads that only look do not wait for each other.
             if !known.is_wanted.load(Ordering::Relaxed) {
                 known.is_wanted.store(true, Ordering::Relaxed);
             }

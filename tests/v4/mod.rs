@@ -3,11 +3,14 @@
 mod continue_bot;
 mod envelope;
 mod examples;
+mod idempotency;
 mod install;
+mod links;
 mod list;
 mod model;
 mod races;
 mod roundtrip;
+mod settings;
 mod show;
 mod uninstall;
 
