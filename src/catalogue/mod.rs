@@ -14,5 +14,5 @@ pub mod versions;
 pub mod visibility;
 pub mod widget;
 
-pub use template::{Field, Template};
+pub use template::{Field, Rule, Template};
 pub use widget::{Owner, Rating, Visibility, Widget, WidgetId};

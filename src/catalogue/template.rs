@@ -1,5 +1,7 @@
 //! The settings template: what a widget's settings look like, one document per version.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{LocalizedText, Setting, SettingType};
@@ -26,7 +28,32 @@ pub struct Field {
     pub is_required: bool,
 }
 
+/// What an install has to give for a field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Rule<'a> {
+    /// The field's key in the settings.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// What its value must look like.
+    #[serde(rename = "type")]
+    pub kind: SettingType,
+    /// Whether it must be given.
+    pub is_required: bool,
+}
+
+impl<'a> Rule<'a> {
+    fn of(field: &'a Field) -> Self {
+        Self { key: Cow::Borrowed(&field.key), kind: field.kind, is_required: field.is_required }
+    }
+}
+
 impl Template {
+    /// What an install has to give, field by field.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule<'_>> {
+        self.fields.iter().map(Rule::of).collect()
+    }
+
     /// The template of a manifest.
     #[must_use]
     pub fn of(settings: &[Setting]) -> Self {

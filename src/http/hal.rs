@@ -1,7 +1,7 @@
 //! Links and answers in HAL.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, Serializer};
 
@@ -83,6 +83,12 @@ pub fn ok(body: &impl Serialize) -> Result<HttpResponse, Problem> {
     answer(HttpResponse::Ok(), "application/hal+json", body)
 }
 
+/// [`ok`] with a body that is written already.
+#[must_use]
+pub fn ok_written(body: Vec<u8>) -> HttpResponse {
+    whole(HttpResponse::Ok(), "application/hal+json", body)
+}
+
 /// An answer with this body as `application/json`, for everything under `/registry/v1`.
 ///
 /// # Errors
@@ -114,14 +120,17 @@ pub fn bytes(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
 }
 
 fn answer(
-    mut response: actix_web::HttpResponseBuilder,
+    response: actix_web::HttpResponseBuilder,
     media_type: &'static str,
     body: &impl Serialize,
 ) -> Result<HttpResponse, Problem> {
-    let bytes = bytes(body)?;
+    Ok(whole(response, media_type, bytes(body)?))
+}
+
+fn whole(mut response: actix_web::HttpResponseBuilder, media_type: &'static str, body: Vec<u8>) -> HttpResponse {
     // Settings may be in it: nothing between us and the client may keep a copy.
-    Ok(response
-        .insert_header((header::CONTENT_TYPE, media_type))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(bytes))
+    response
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static(media_type)))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .body(body)
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::archive::{SettingType, WidgetCode};
 use crate::audit::Change;
 use crate::auth::UserId;
-use crate::catalogue::{Field, Template};
+use crate::catalogue::{Rule, Template};
 use crate::config::Limits;
 use crate::http::json::{self, Document, Kind};
 use crate::http::violation::{Expected, FieldError, Violation, join};
@@ -75,12 +75,12 @@ impl Settings {
     /// # Errors
     ///
     /// Everything that is wrong with it: first by the template's fields, then fields that the template does not have.
-    pub fn check(template: &Template, body: Option<&Document>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
+    pub fn check(rules: &[Rule<'_>], body: Option<&Document>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
         let given = match body.map(Document::root) {
             None => Vec::new(),
             Some(root) => object("", root).map_err(|error| vec![error])?,
         };
-        Self::check_members(template, &given, limits)
+        Self::check_members(rules, &given, limits)
     }
 
     /// [`Settings::check`] for settings that were given for another version.
@@ -91,15 +91,15 @@ impl Settings {
     pub(super) fn check_again(&self, template: &Template, limits: &Limits) -> Result<Self, Vec<FieldError>> {
         let given: Members<'_> =
             self.members.iter().map(|(key, value)| (Cow::Borrowed(key.as_str()), value.as_raw())).collect();
-        Self::check_members(template, &given, limits)
+        Self::check_members(&template.rules(), &given, limits)
     }
 
-    fn check_members(template: &Template, given: &Members<'_>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
+    fn check_members(rules: &[Rule<'_>], given: &Members<'_>, limits: &Limits) -> Result<Self, Vec<FieldError>> {
         let mut check = Check { limits, errors: Vec::new(), members: Vec::new() };
-        for field in &template.fields {
+        for field in rules {
             check.field(field, given.iter().find(|(key, _)| *key == field.key).map(|(_, value)| *value));
         }
-        for (key, _) in given.iter().filter(|(key, _)| !template.fields.iter().any(|field| field.key == *key)) {
+        for (key, _) in given.iter().filter(|(key, _)| !rules.iter().any(|field| field.key == *key)) {
             check.errors.push(FieldError::new(key.as_ref(), Violation::NotExpected));
         }
         if check.errors.is_empty() { Ok(Self { members: check.members }) } else { Err(check.errors) }
@@ -139,8 +139,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn field(&mut self, field: &Field, value: Option<&RawValue>) {
-        let key = field.key.as_str();
+    fn field(&mut self, field: &Rule<'_>, value: Option<&RawValue>) {
+        let key = field.key.as_ref();
         let value = match value.map(|value| (json::kind(value), value)) {
             None if field.is_required => return self.error(key, Violation::FieldMissing),
             Some((Kind::Null, _)) if field.is_required => return self.error(key, Violation::NotBlank),
@@ -168,7 +168,7 @@ impl Check<'_> {
         }
     }
 
-    fn text(&mut self, field: &Field, value: &RawValue, most: usize) -> Option<String> {
+    fn text(&mut self, field: &Rule<'_>, value: &RawValue, most: usize) -> Option<String> {
         let Some(text) = json::text(value) else {
             self.error(&field.key, Violation::InvalidType(Expected::String));
             return None;
@@ -182,7 +182,7 @@ impl Check<'_> {
         Some(value.get().to_owned())
     }
 
-    fn custom(&mut self, field: &Field, value: &RawValue) -> String {
+    fn custom(&mut self, field: &Rule<'_>, value: &RawValue) -> String {
         let blank = match json::kind(value) {
             Kind::String => json::text(value).is_some_and(|text| text.trim().is_empty()),
             Kind::Object | Kind::Array => object("", value).is_ok_and(|members| members.is_empty()),
@@ -200,7 +200,7 @@ impl Check<'_> {
     /// An object whose keys are user ids; `entry` checks one user's value and returns it as it is stored.
     fn users(
         &mut self,
-        field: &Field,
+        field: &Rule<'_>,
         value: &RawValue,
         entry: fn(&mut Self, &str, &RawValue) -> Option<String>,
     ) -> Option<String> {

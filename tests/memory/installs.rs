@@ -313,3 +313,73 @@ fn a_call_goes_on_without_its_client() {
         assert_eq!(active(&admin).await, BTreeSet::new());
     });
 }
+
+#[test]
+fn what_is_known_not_to_be_installed_is_installed_without_a_look() {
+    test_with(only_writer(), async |app| {
+        let fields =
+            [("sip", "S \"1\" \u{1f600}", "text", true), ("secret", "P", "pass", false), ("users", "U", "users", true)];
+        app.publish(&Sample::new("fields", "1.0.0", &fields).language("ru", &[("sip", "С"), ("users", "П")])).await;
+        app.publish(&Sample::plain("plain")).await;
+        let stranger = app.caller(Claims::admin(2, 9).scopes(&["publish"]));
+        app.publish_as(&stranger, &Sample::new("closed", "1.0.0", &fields), "private").await;
+        let (right, wrong) = (r#"{"users":{"5":1},"sip":" a\u00e4","secret":null}"#, r#"{"sip":" ","secret":5,"z":1}"#);
+        let asks = [
+            (app.admin(), "fields", right),
+            (app.admin(), "fields", wrong),
+            (app.admin(), "fields", "[1]"),
+            (app.admin(), "plain", ""),
+            (app.admin(), "plain", r#"{"a":1}"#),
+            (stranger, "closed", right),
+        ];
+        // The same questions, without a look and then with it: what is installed is looked at.
+        for (client, code, body) in &asks {
+            let path = format!("/api/v4/widgets/{code}");
+            let mut answers = Vec::new();
+            for installed in [false, true] {
+                if installed {
+                    let settings = if *code == "plain" { "" } else { right };
+                    assert_eq!(client.post(&path, settings).await.status, 200);
+                }
+                let request = client.request("POST", &path).header("accept-language", "ru").body(*body);
+                let answer = client.send(request).await;
+                let headers = ["content-type", "cache-control"].map(|name| answer.header(name).to_owned());
+                let told = if answer.status == 200 { vec![answer.text().to_owned()] } else { answer.violations() };
+                answers.push((answer.status, headers, told));
+            }
+            assert_eq!(answers[0], answers[1], "{code} {body}");
+            assert_eq!(client.delete(&path).await.status, 204);
+        }
+        // Now nothing can be looked at.
+        sqlx::query("DROP FUNCTION widget_seen_by").execute(&app.pool).await.unwrap();
+        for (client, code, body) in &asks {
+            let path = format!("/api/v4/widgets/{code}");
+            let answer = client.post(&path, body).await;
+            assert!(matches!(answer.status, 200 | 400), "{code} {body} {answer:?}");
+            if answer.status == 200 {
+                assert_eq!(client.post(&path, body).await.status, 500, "{code}");
+                assert_eq!(client.delete(&path).await.status, 204);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_first_install_is_for_who_sees_the_widget_only() {
+    test_with(only_writer(), async |app| {
+        let stranger = app.caller(Claims::admin(2, 9).scopes(&["publish"]));
+        app.publish_as(&stranger, &Sample::plain("closed"), "private").await;
+        let admin = app.admin();
+        admin.post("/api/v4/widgets/closed", "{}").await.problem(404);
+        admin.post("/api/v4/widgets/none", "{}").await.problem(404);
+        assert_eq!(installed(app, 1).await, BTreeSet::new());
+        // The user of another account, who has the same number.
+        app.caller(Claims::admin(1, 9)).post("/api/v4/widgets/closed", "{}").await.problem(404);
+        assert_eq!(stranger.post("/api/v4/widgets/closed", "{}").await.status, 200);
+        // Shown to the account by its install only, it is looked at.
+        let colleague = app.caller(Claims::admin(2, 8));
+        assert_eq!(colleague.post("/api/v4/widgets/closed", "{}").await.status, 200);
+        assert_eq!(colleague.delete("/api/v4/widgets/closed").await.status, 204);
+        colleague.post("/api/v4/widgets/closed", "{}").await.problem(404);
+    });
+}

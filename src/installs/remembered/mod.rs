@@ -122,6 +122,19 @@ impl Remembered {
         Ok(placements)
     }
 
+    /// Whether it is known that an account has not installed a widget.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn has_not(&self, account: AccountId, widget: WidgetId) -> Result<bool, Failure> {
+        // Of what others may have changed, or change just now, nobody knows.
+        if self.mode != InstallMemory::OnlyWriter || self.writes.of(account).are_under_way() {
+            return Ok(false);
+        }
+        Ok(self.all(account).await?.of_widget(widget).is_none())
+    }
+
     /// An account's install of one widget.
     ///
     /// # Errors

@@ -99,11 +99,11 @@ impl Snapshot {
 
     /// The widget of a code, whoever sees it.
     #[must_use]
-    pub fn of_code(&self, code: &WidgetCode) -> Option<&Ready> {
+    pub fn of_code(&self, code: &WidgetCode) -> Option<&Arc<Ready>> {
         let hash = hash(code);
         let from = self.by_code.from(self.by_code.place((hash, WidgetId(i64::MIN))));
         let mut same = from.take_while(|((known, _), _)| *known == hash);
-        same.find(|(_, widget)| widget.code == *code).map(|(_, widget)| widget.as_ref())
+        same.find(|(_, widget)| widget.code == *code).map(|(_, widget)| widget)
     }
 
     /// A page of the widgets that a caller sees, ascending by number: public ones, those installed in the account, and the caller's own.

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize as _;
 use uuid::Uuid;
 
 use super::store::Listed;
 use crate::archive::{WidgetCode, choose_locale};
 use crate::auth::Caller;
-use crate::catalogue::{Owner, Visibility, Widget, WidgetId};
+use crate::catalogue::{Owner, Rule, Visibility, Widget, WidgetId};
 use crate::digest::Sha256;
-use crate::installs::Placed;
+use crate::installs::{Placed, Settings};
 use crate::v4::model::View;
 
 /// A widget that cannot be written as the model says: a fault of ours.
@@ -62,7 +63,7 @@ impl Text {
         let mut whole = Vec::with_capacity(1_024);
         serde_json::to_writer(&mut whole, &view.model_of(widget, None, None))?;
         let mut end = Vec::with_capacity(128);
-        write_end(&mut end, &widget.code, None, &view.escaped_origin());
+        write_end(&mut end, &widget.code, None, b"", &view.escaped_origin());
         let bytes = whole.strip_suffix(end.as_slice()).ok_or(NotReady::End)?;
         let mut digest = [0; 16];
         digest.iter_mut().zip(Sha256::of(&[bytes]).0).for_each(|(to, from)| *to = from);
@@ -76,14 +77,18 @@ impl Text {
     }
 }
 
-/// What the model ends with.
-fn write_end(to: &mut Vec<u8>, code: &WidgetCode, install: Option<Placed>, origin: &str) {
+/// The name of the settings' template in the model. No member before it holds a quotation mark.
+const TEMPLATE: &str = "\"settings_template\":";
+
+/// What the model ends with; `settings` is the member of this name, if it is shown.
+fn write_end(to: &mut Vec<u8>, code: &WidgetCode, install: Option<Placed>, settings: &[u8], origin: &str) {
     to.extend_from_slice(if install.is_some() { b"true" } else { b"false" });
     to.extend_from_slice(b",\"pipeline_id\":");
     match install.and_then(|install| install.pipeline_id) {
         Some(pipeline) => to.extend_from_slice(pipeline.to_string().as_bytes()),
         None => to.extend_from_slice(b"null"),
     }
+    to.extend_from_slice(settings);
     to.extend_from_slice(b",\"_links\":{\"self\":{\"href\":\"");
     to.extend_from_slice(origin.as_bytes());
     to.extend_from_slice(b"/api/v4/widgets/");
@@ -143,7 +148,38 @@ impl Ready {
     /// Writes the whole model: what it begins with, whether it is installed, and links that begin with this origin.
     pub fn write(&self, to: &mut Vec<u8>, text: &Text, install: Option<Placed>, origin: &str) {
         to.extend_from_slice(&text.bytes);
-        write_end(to, &self.code, install, origin);
+        write_end(to, &self.code, install, b"", origin);
+    }
+
+    /// The whole model of a widget that has just been installed, with its settings.
+    ///
+    /// # Errors
+    ///
+    /// A fault of ours.
+    pub fn installed(&self, install: Placed, settings: &Settings, view: &View<'_>) -> Result<Vec<u8>, NotReady> {
+        let (text, origin) = (self.text(view)?, view.escaped_origin());
+        let mut member = b",\"settings\":".to_vec();
+        serde_json::to_writer(&mut member, settings)?;
+        let mut whole = Vec::with_capacity(self.size(&text, &origin) + member.len());
+        whole.extend_from_slice(&text.bytes);
+        write_end(&mut whole, &self.code, Some(install), &member, &origin);
+        Ok(whole)
+    }
+
+    /// What an install has to give. It is read from the model, so that it takes no memory besides.
+    ///
+    /// # Errors
+    ///
+    /// A fault of ours.
+    pub fn rules(&self) -> Result<Vec<Rule<'_>>, NotReady> {
+        let text = match &self.texts {
+            Texts::One(text) => text,
+            Texts::Many(texts) => texts.first().map(|(_, text)| text).ok_or(NotReady::End)?,
+            Texts::Mixed(widget) => return Ok(widget.template.rules()),
+        };
+        let text = std::str::from_utf8(&text.bytes).map_err(|_| NotReady::End)?;
+        let (_, template) = text.split_once(TEMPLATE).ok_or(NotReady::End)?;
+        Ok(Vec::deserialize(&mut serde_json::Deserializer::from_str(template))?)
     }
 }
 
