@@ -1,5 +1,6 @@
 //! Work that goes on beside the requests, from start to stop: sweepers and workers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -36,38 +37,66 @@ impl Stop {
 /// A bell that is rung when there may be work. It only saves time: whoever waits for it looks by itself now and then.
 #[derive(Debug, Clone)]
 pub struct Bell {
-    all: watch::Sender<()>,
+    workers: watch::Sender<()>,
+    /// For those who wait for what is of one account; accounts share places.
+    accounts: Arc<[watch::Sender<()>; PLACES]>,
     here: watch::Sender<()>,
 }
 
+/// Of those who wait for what is of one account, a ring for another one wakes one of so many.
+const PLACES: usize = 16;
+
 impl Default for Bell {
     fn default() -> Self {
-        Self { all: watch::Sender::new(()), here: watch::Sender::new(()) }
+        let accounts = std::array::from_fn(|_| watch::Sender::new(()));
+        Self { workers: watch::Sender::new(()), accounts: Arc::new(accounts), here: watch::Sender::new(()) }
     }
 }
 
 impl Bell {
     /// Wakes everybody who listens.
     pub fn ring(&self) {
-        self.all.send_replace(());
+        self.ring_quietly();
         self.here.send_replace(());
     }
 
     /// Wakes those who look for work, but not those who tell others of it: they have told us.
     pub fn ring_quietly(&self) {
-        self.all.send_replace(());
+        self.workers.send_replace(());
+        for place in self.accounts.iter() {
+            place.send_replace(());
+        }
     }
 
-    /// Hears every ring from now on.
+    /// Wakes those who wait for what is of this account, and those who tell others of it: there is nothing for anybody else.
+    pub fn ring_for(&self, account: i64) {
+        if let Some(place) = self.place(account) {
+            place.send_replace(());
+        }
+        self.here.send_replace(());
+    }
+
+    /// Hears every ring from now on but those for one account.
     #[must_use]
     pub fn listen(&self) -> Listener {
-        Listener(self.all.subscribe())
+        Listener(self.workers.subscribe())
+    }
+
+    /// Hears every ring from now on that is for everybody or for this account.
+    #[must_use]
+    pub fn listen_for(&self, account: i64) -> Listener {
+        Listener(self.place(account).unwrap_or(&self.workers).subscribe())
     }
 
     /// Hears every ring from now on but the quiet ones.
     #[must_use]
     pub fn listen_here(&self) -> Listener {
         Listener(self.here.subscribe())
+    }
+
+    fn place(&self, account: i64) -> Option<&watch::Sender<()>> {
+        let place = usize::try_from(account.unsigned_abs() % PLACES as u64).ok()?;
+        self.accounts.get(place)
     }
 }
 
@@ -213,5 +242,23 @@ mod tests {
         bell.ring();
         here.heard().await;
         assert!(!here.0.has_changed().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_ring_for_one_account_is_heard_by_those_who_wait_for_it_and_by_who_tells_others() {
+        let bell = Bell::default();
+        let mut of_account = bell.listen_for(7);
+        let (of_another, worker, mut here) = (bell.listen_for(8), bell.listen(), bell.listen_here());
+        bell.ring_for(7);
+        of_account.heard().await;
+        here.heard().await;
+        assert!(!of_another.0.has_changed().unwrap() && !worker.0.has_changed().unwrap());
+        for ring in [Bell::ring, Bell::ring_quietly] {
+            let listeners = [bell.listen_for(7), bell.listen_for(i64::MIN), bell.listen()];
+            ring(&bell);
+            for mut listener in listeners {
+                listener.heard().await;
+            }
+        }
     }
 }

@@ -255,7 +255,7 @@ const ACROSS_ACCOUNTS: [(&str, usize, &str); 19] = [
 
 /// Who calls functions of the migrations that set their accounts themselves, in how many places, and which.
 const ALONE: [(&str, usize, &str); 7] = [
-    ("continuations/proceed/store.rs", 2, "waiting_continuation, continue_bot"),
+    ("continuations/proceed/mod.rs", 1, "answer_bot"),
     ("database/pool.rs", 1, "the definition"),
     ("installs/api.rs", 1, "set_lead_source"),
     ("installs/remembered/mod.rs", 1, "installs_of, installs_at"),

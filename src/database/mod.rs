@@ -113,7 +113,7 @@ pub async fn is_distributed(pool: &Pool) -> Result<bool, Failure> {
 /// # Errors
 ///
 /// Its own; and that it was not done to its end, because its thread is being stopped.
-async fn done_in_any_case<T: Send + 'static>(
+pub async fn in_any_case<T: Send + 'static>(
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<T, Failure> {
     match tokio::spawn(work).await {

@@ -15,7 +15,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
-use super::{Failure, done_in_any_case};
+use super::{Failure, in_any_case};
 use crate::auth::AccountId;
 use crate::config::Limits;
 
@@ -118,7 +118,7 @@ impl Pool {
             let waiting = self.0.iter().map(|part| Box::pin(async { part.acquire().await.map(|_| part.clone()) }));
             select_all(waiting).await.0?
         };
-        done_in_any_case(async move { Ok(part.begin_with(AssertSqlSafe(words)).await?) }).await
+        in_any_case(async move { Ok(part.begin_with(AssertSqlSafe(words)).await?) }).await
     }
 
     /// Begins a transaction of one account: of what belongs to accounts it sees and changes what is this one's. The catalogue it sees,

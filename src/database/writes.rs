@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Failure, Transaction, done_in_any_case};
+use super::{Failure, Transaction, in_any_case};
 use crate::auth::AccountId;
 
 /// Counts that accounts share, so that there are not as many of them as accounts: 40 bytes each.
@@ -137,7 +137,7 @@ pub async fn commit_by<T: Send + 'static>(
         }
         done
     };
-    done_in_any_case(done).await
+    in_any_case(done).await
 }
 
 impl Write {

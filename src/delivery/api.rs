@@ -103,7 +103,7 @@ async fn wait_for_events(
     most: u32,
     wait: Duration,
 ) -> Result<Vec<Leased>, Failure> {
-    let mut rung = shared.bell.listen();
+    let mut rung = shared.bell.listen_for(account.get());
     // Without a place there is no waiting: the answer comes at once, perhaps an empty one.
     let place = shared.polls.clone().try_acquire_owned();
     let end = Instant::now() + if place.is_ok() { wait } else { Duration::ZERO };
@@ -216,6 +216,7 @@ async fn conclude(
     if finished == Finished::Stale {
         return Err(over());
     }
-    call.shared.bell.ring();
+    // Its lane has a next event perhaps.
+    call.shared.bell.ring_for(account.get());
     Ok(HttpResponse::NoContent().finish())
 }

@@ -44,6 +44,12 @@ impl Way {
             Self::Call => "call",
         }
     }
+
+    /// For how many seconds from its acceptance on an event is tried.
+    #[must_use]
+    pub fn patience(self) -> i64 {
+        i64::try_from(self.schedule().patience.as_secs()).unwrap_or(i64::MAX)
+    }
 }
 
 impl FromStr for Way {
@@ -141,12 +147,6 @@ pub enum Receiver {
 }
 
 impl Receiver {
-    /// For how many seconds from its acceptance on an event is tried.
-    #[must_use]
-    pub fn patience(&self) -> i64 {
-        i64::try_from(self.way().schedule().patience.as_secs()).unwrap_or(i64::MAX)
-    }
-
     /// How it gets there.
     #[must_use]
     pub fn way(&self) -> Way {

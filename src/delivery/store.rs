@@ -30,7 +30,7 @@ pub async fn enqueue(connection: &mut Connection, events: &[Event]) -> Result<()
     let subjects: Vec<i64> = events.iter().map(|event| event.subject).collect();
     let addresses: Vec<Option<&str>> = events.iter().map(|event| event.receiver.address()).collect();
     let payloads: Vec<Option<&[u8]>> = events.iter().map(|event| event.payload.as_deref()).collect();
-    let patience: Vec<i64> = events.iter().map(|event| event.receiver.patience()).collect();
+    let patience: Vec<i64> = events.iter().map(|event| event.receiver.way().patience()).collect();
     sqlx::query("SELECT enqueue($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(accounts)
         .bind(ways)

@@ -43,26 +43,22 @@ impl JsonLimits for ContinueBody {
 pub(crate) async fn continue_bot(call: Call<Admin, Json<ContinueBody>>) -> Result<HttpResponse, Problem> {
     let bot = Bot::of_path(call.segment("bot_type"), call.segment("bot_id")).ok_or(Problem::NoContinuation)?;
     let id = ContinueId::of_path(call.segment("continue_id")).ok_or(Problem::NoContinuation)?;
-    let (pool, caller) = (&call.shared.pool, &call.who.0);
+    let (shared, caller) = (&call.shared, &call.who.0);
     let key = idempotency_key(&call)?;
-    let result = BotResult::check(call.body.document.as_ref());
-    let seen = proceed::store::look(pool, caller.account, bot, id, key).await?;
-    let result = match result {
+    let result = match BotResult::check(call.body.document.as_ref()) {
         Ok(result) => result,
         // A record that does not wait is not found, whatever is sent to it.
-        Err(_) if seen.waiting.is_none() => return Err(Problem::NoContinuation),
-        Err(errors) => return Err(Problem::Invalid(errors)),
+        Err(errors) => {
+            let is_waiting = proceed::store::is_waiting(&shared.pool, caller.account, bot, id).await?;
+            return Err(if is_waiting { Problem::Invalid(errors) } else { Problem::NoContinuation });
+        }
     };
     let key = key.map(|text| {
         let place = format!("{}/{}/{id}\n", bot.kind.as_str(), bot.id);
-        Key { text, digest: Sha256::of(&[place.as_bytes(), &call.body.bytes]) }
+        Key { text: text.to_owned(), digest: Sha256::of(&[place.as_bytes(), &call.body.bytes]) }
     });
-    match proceed::proceed(pool, caller, (bot, id), &seen, &result, key).await? {
-        Outcome::Continued => {
-            call.shared.bell.ring();
-            Ok(HttpResponse::Accepted().finish())
-        }
-        Outcome::Repeated => Ok(HttpResponse::Accepted().finish()),
+    match proceed::proceed((&shared.pool, &shared.bell), caller, (bot, id), result, key).await? {
+        Outcome::Continued { .. } | Outcome::Repeated => Ok(HttpResponse::Accepted().finish()),
         Outcome::NotWaiting => Err(Problem::NoContinuation),
         Outcome::KeyReused => Err(Problem::KeyReused),
     }

@@ -34,6 +34,41 @@ fn an_event_carries_what_the_widget_sent_byte_for_byte() {
 }
 
 #[test]
+fn an_event_is_written_alike_whatever_ends_the_wait() {
+    test(async |app| {
+        let engine = engine_of(app).await;
+        // What the database writes itself, and what could be taken for its places.
+        let reference = "\"\\ \u{1a} /<ü\u{1f600}\u{7f}\u{2028}";
+        let [continued, failed] = [77, 78].map(|bot| {
+            open(&engine, bot, json!({"reference": reference, "entity": {"type": "leads", "id": i64::MAX}}))
+        });
+        let (continued, failed) = (continued.await, failed.await);
+        let body = r#"{"data":{"a":"\u001a","b":["\u001a"]}}"#;
+        assert_eq!(app.admin().post(&format!("/api/v4/salesbot/77/continue/{continued}"), body).await.status, 202);
+        let failing = app.admin().post(&format!("/registry/v1/continuations/{failed}/fail"), r#"{"reason":"r"}"#).await;
+        assert_eq!(failing.status, 202);
+        let texts: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT payload FROM deliveries ORDER BY lane").fetch_all(&app.pool).await.unwrap();
+        let times: Vec<time::OffsetDateTime> =
+            sqlx::query_scalar("SELECT closed_at FROM continuations ORDER BY bot_id")
+                .fetch_all(&app.pool)
+                .await
+                .unwrap();
+        let [continued_text, failed_text] = [0, 1].map(|number: usize| {
+            let time = times[number].format(&time::format_description::well_known::Rfc3339).unwrap();
+            String::from_utf8(texts[number].clone()).unwrap().replacen(&time, "TIME", 1)
+        });
+        assert!(failed_text.contains(r#""timestamp":"TIME""#), "{failed_text}");
+        let expected = failed_text
+            .replacen("continuation.failed", "continuation.continued", 1)
+            .replacen(&format!("\"continue_id\":{failed}"), &format!("\"continue_id\":{continued}"), 1)
+            .replacen("\"bot_id\":78", "\"bot_id\":77", 1)
+            .replacen(r#""failure":"r","data":null"#, r#""failure":null,"data":{"a":"\u001a","b":["\u001a"]}"#, 1);
+        assert_eq!(continued_text, expected);
+    });
+}
+
+#[test]
 fn a_lease_is_good_once_and_for_its_holder() {
     test(async |app| {
         let engine = engine_of(app).await;

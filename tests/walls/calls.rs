@@ -109,7 +109,6 @@ fn a_call_touches_its_own_account_and_leaves_nothing_set() {
         let by = "1, 7, NULL, 'admin', 'request'";
         let calls = [
             ("widget_seen_by({}, 9, 'closed')".to_owned(), None, (2, "closed")),
-            (format!("waiting_continuation({{}}, 'salesbot', 77, {record}, 'key')"), Some("(,,,,,,"), (1, "(,w,")),
             (
                 format!(
                     "install_widget({{}}, 9, {closed}, '{{}}', 0, {by}, 'widget.installed', 'widget.changed', 'closed', '{{}}')"
@@ -121,11 +120,11 @@ fn a_call_touches_its_own_account_and_leaves_nothing_set() {
             (format!("uninstall_widget({{}}, 'w', {by}, 'widget.uninstalled', 'w', '{{}}')"), None, (1, "")),
             (
                 format!(
-                    "continue_bot({{}}, 'salesbot', 77, {record}, now(), 7, NULL, NULL, 'key', sha256('x'), 'pull', 'salesbot/77', \
-                     'continuation.continued', NULL, '{{}}', 60)"
+                    "answer_bot({{}}, 'salesbot', 77, {record}, 7, NULL, NULL, 'key', sha256('x'), 'salesbot/77', 'continuation.continued', \
+                     ARRAY['[', ',', ',', ',', ',', ']']::bytea[], 60, 60)"
                 ),
-                Some("not_waiting"),
-                (1, "continued"),
+                Some("(not_waiting"),
+                (1, "(continued,f)"),
             ),
         ];
         for (call, nothing, (account, own)) in calls {

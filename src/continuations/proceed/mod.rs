@@ -1,21 +1,23 @@
-//! The widget's answer to a bot that waits, in two ways to the database and back: what waits there is looked at, and then the wait is ended
-//! if it still lasts, with its event, which is made in between. An `Idempotency-Key` is how a client whose answer was lost finds out what came
-//! of its request.
+//! The widget's answer to a bot that waits, in one way to the database and back: the wait is ended if it still lasts, with its event, which
+//! is made before but for what only the record knows. An `Idempotency-Key` is how a client whose answer was lost finds out what came of its
+//! request.
 
 pub mod store;
 
-use store::Look;
-
 use super::{Bot, BotResult, ContinueId, close};
 use crate::auth::Caller;
-use crate::database::{Failure, Pool};
+use crate::background::Bell;
+use crate::database::{self, Failure, Pool};
 use crate::digest::Sha256;
 
 /// What came of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The bot goes on.
-    Continued,
+    Continued {
+        /// Whether that is pushed to its engine, which fetches it otherwise.
+        is_pushed: bool,
+    },
     /// The same request has done it before.
     Repeated,
     /// No bot waits at the record.
@@ -25,33 +27,39 @@ pub enum Outcome {
 }
 
 /// An idempotency key, and the digest of everything that makes the request what it is.
-#[derive(Debug, Clone, Copy)]
-pub struct Key<'a> {
+#[derive(Debug, Clone)]
+pub struct Key {
     /// 1 to 128 characters.
-    pub text: &'a str,
+    pub text: String,
     /// Of bot, record and body.
     pub digest: Sha256,
 }
 
-/// Ends a wait with the widget's answer, by what was seen when it was looked at: the record is continued, its event written and the key
-/// claimed, or nothing of it.
+/// Ends a wait with the widget's answer: the record is continued, its event written and the key claimed, or nothing of it. Whoever the event
+/// is for is told by the bell, also when nobody waits for what came of it any more.
 ///
 /// # Errors
 ///
 /// When the database fails.
 pub async fn proceed(
-    pool: &Pool,
+    (pool, bell): (&Pool, &Bell),
     caller: &Caller,
     (bot, id): (Bot, ContinueId),
-    seen: &Look,
-    result: &BotResult,
-    key: Option<Key<'_>>,
+    result: BotResult,
+    key: Option<Key>,
 ) -> Result<Outcome, Failure> {
-    // First: the record does not wait any more when the same request has been here before.
-    if let (Some(key), Some(claimed)) = (key, &seen.claimed_by) {
-        return Ok(if *claimed == key.digest.0 { Outcome::Repeated } else { Outcome::KeyReused });
-    }
-    let Some(waiting) = &seen.waiting else { return Ok(Outcome::NotWaiting) };
-    let event = close::continued(caller, bot, id, waiting, result)?;
-    store::proceed(pool, caller, (bot, id), waiting, result, key, &event).await
+    let event = close::continued(caller, bot, id, &result)?;
+    let proceeding = store::proceed(pool.alone().await?, caller, (bot, id), result, key, event);
+    let (bell, account) = (bell.clone(), caller.account.get());
+    database::in_any_case(async move {
+        let outcome = proceeding.await?;
+        match outcome {
+            Outcome::Continued { is_pushed: true } => bell.ring(),
+            // Nobody else waits for it.
+            Outcome::Continued { is_pushed: false } => bell.ring_for(account),
+            Outcome::Repeated | Outcome::NotWaiting | Outcome::KeyReused => {}
+        }
+        Ok(outcome)
+    })
+    .await
 }

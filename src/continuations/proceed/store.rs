@@ -1,123 +1,80 @@
-//! The SQL of answers to bots that wait, a function per statement; both call a function of the database's
-//! (`migrations/V19__single_calls.sql`). Every time is the database's.
+//! The SQL of answers to bots that wait, a function per statement. Every time is the database's.
 
 use sqlx::Row as _;
-use time::OffsetDateTime;
 
 use super::{Key, Outcome};
 use crate::auth::{AccountId, Caller};
+use crate::continuations::close::Continued;
 use crate::continuations::{Bot, BotResult, ContinueId};
-use crate::database::{Failure, Pool};
-use crate::delivery::Event;
+use crate::database::{Failure, Lone, Pool};
+use crate::delivery::Way;
 
-/// What is known before a wait is ended.
-#[derive(Debug)]
-pub struct Look {
-    /// The digest of the request that has claimed the idempotency key within the last 24 hours.
-    pub claimed_by: Option<Vec<u8>>,
-    /// What waits.
-    pub waiting: Option<Waiting>,
-}
-
-/// What the event says of a record at which a bot waits. None of it changes as long as it waits.
-#[derive(Debug)]
-pub struct Waiting {
-    /// The widget that it waits for.
-    pub widget_code: String,
-    /// What the bot works on.
-    pub entity_type: String,
-    /// Its number.
-    pub entity_id: i64,
-    /// The engine's own name for this wait.
-    pub reference: Option<String>,
-    /// Where its event is pushed to.
-    pub callback_url: Option<String>,
-    /// When it was seen to wait.
-    pub seen_at: OffsetDateTime,
-}
-
-/// Looks whether a bot waits at a record, and who has claimed the key, if there is one, both at the same moment.
+/// Whether a bot waits at a record.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub async fn look(
-    pool: &Pool,
-    account: AccountId,
-    bot: Bot,
-    id: ContinueId,
-    key: Option<&str>,
-) -> Result<Look, Failure> {
-    let row = sqlx::query(
-        "SELECT claimed_by, code, entity_type, entity_id, reference, callback_url, seen_at \
-         FROM waiting_continuation($1::bigint, $2::text, $3::bigint, $4::bigint, $5::text)",
+pub async fn is_waiting(pool: &Pool, account: AccountId, bot: Bot, id: ContinueId) -> Result<bool, Failure> {
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT id FROM continuations \
+         WHERE account_id = $1 AND bot_type = $2 AND bot_id = $3 AND id = $4 AND state = 'waiting' AND expires_at > now()",
     )
     .bind(account.get())
     .bind(bot.kind.as_str())
     .bind(bot.id)
     .bind(id.0)
-    .bind(key)
-    .fetch_one(&mut *pool.alone().await?)
+    .fetch_optional(&mut *pool.begin_for(account).await?)
     .await?;
-    let waiting = match row.try_get("code")? {
-        None => None,
-        Some(widget_code) => Some(Waiting {
-            widget_code,
-            entity_type: row.try_get("entity_type")?,
-            entity_id: row.try_get("entity_id")?,
-            reference: row.try_get("reference")?,
-            callback_url: row.try_get("callback_url")?,
-            seen_at: row.try_get("seen_at")?,
-        }),
-    };
-    Ok(Look { claimed_by: row.try_get("claimed_by")?, waiting })
+    Ok(found.is_some())
 }
 
-/// Ends the waiting of a record, as of when it was seen to wait, writes its event, claims the key, and commits that.
+/// Ends the waiting of a record, writes its event, claims the key, and commits that; all by a function of the database's
+/// (`migrations/V20__continue_at_once.sql`).
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub(super) async fn proceed(
-    pool: &Pool,
+pub(super) fn proceed(
+    mut connection: Lone,
     caller: &Caller,
     (bot, id): (Bot, ContinueId),
-    waiting: &Waiting,
-    result: &BotResult,
-    key: Option<Key<'_>>,
-    event: &Event,
-) -> Result<Outcome, Failure> {
-    let outcome: String = sqlx::query_scalar(
-        "SELECT continue_bot($1::bigint, $2::text, $3::bigint, $4::bigint, $5::timestamptz, $6::bigint, $7::bytea, $8::bytea, \
-         $9::text, $10::bytea, $11::text, $12::text, $13::text, $14::text, $15::bytea, $16::bigint)",
+    result: BotResult,
+    key: Option<Key>,
+    event: Continued,
+) -> impl Future<Output = Result<Outcome, Failure>> + Send + use<> {
+    let account = caller.account;
+    let query = sqlx::query(
+        "SELECT outcome, is_pushed FROM answer_bot($1::bigint, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bytea, $7::bytea, \
+         $8::text, $9::bytea, $10::text, $11::text, $12::bytea[], $13::bigint, $14::bigint)",
     )
-    .bind(caller.account.get())
+    .bind(account.get())
     .bind(bot.kind.as_str())
     .bind(bot.id)
     .bind(id.0)
-    .bind(waiting.seen_at)
     .bind(caller.user.get())
-    .bind(result.data.as_ref().map(|data| data.get().as_bytes()))
-    .bind(result.execute_handlers.as_ref().map(|handlers| handlers.get().as_bytes()))
-    .bind(key.map(|key| key.text))
-    .bind(key.as_ref().map(|key| key.digest.0.as_slice()))
-    .bind(event.receiver.way().as_str())
-    .bind(&event.lane)
-    .bind(event.kind)
-    .bind(event.receiver.address())
-    .bind(event.payload.as_deref())
-    .bind(event.receiver.patience())
-    .fetch_one(&mut *pool.alone().await?)
-    .await?;
-    match outcome.as_str() {
-        "continued" => Ok(Outcome::Continued),
-        "repeated" => Ok(Outcome::Repeated),
-        "not_waiting" => Ok(Outcome::NotWaiting),
-        "key_reused" => Ok(Outcome::KeyReused),
-        other => Err(Failure::Corrupt {
-            table: "continuations",
-            row: format!("{}, {id}", caller.account),
-            why: format!("`{other}` is nothing that comes of an answer"),
-        }),
+    .bind(result.data.map(|data| String::from(Box::<str>::from(data)).into_bytes()))
+    .bind(result.execute_handlers.map(|handlers| String::from(Box::<str>::from(handlers)).into_bytes()));
+    let (key, digest) = key.map(|key| (key.text, key.digest.0.to_vec())).unzip();
+    let query = query
+        .bind(key)
+        .bind(digest)
+        .bind(event.lane)
+        .bind(event.kind)
+        .bind(event.parts)
+        .bind(Way::Push.patience())
+        .bind(Way::Pull.patience());
+    async move {
+        let row = query.fetch_one(&mut *connection).await?;
+        match row.try_get("outcome")? {
+            "continued" => Ok(Outcome::Continued { is_pushed: row.try_get("is_pushed")? }),
+            "repeated" => Ok(Outcome::Repeated),
+            "not_waiting" => Ok(Outcome::NotWaiting),
+            "key_reused" => Ok(Outcome::KeyReused),
+            other => Err(Failure::Corrupt {
+                table: "continuations",
+                row: format!("{account}, {id}"),
+                why: format!("`{other}` is nothing that comes of an answer"),
+            }),
+        }
     }
 }
