@@ -70,6 +70,7 @@ pub mod sealing;
 pub mod server;
 pub mod sources;
 pub mod telemetry;
+pub mod threads;
 pub mod token_keys;
 pub mod v4;
 pub mod whole_file;

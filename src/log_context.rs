@@ -13,19 +13,40 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<Request>>> = const { RefCell::new(None) };
 }
 
+/// Bytes of a request's id at most.
+pub const ID: usize = 64;
+
 /// What the log tells of a request.
 #[derive(Debug)]
 pub struct Request {
-    id: Box<str>,
+    // In place: it is made for each request.
+    id: [u8; ID],
+    length: usize,
     account: Cell<Option<i64>>,
     user: Cell<Option<i64>>,
 }
 
 impl Request {
-    /// A request whose sender is not known yet. The id is of `[A-Za-z0-9._-]`.
+    /// A request whose sender is not known yet. The id is of `[A-Za-z0-9._-]`; of a longer one than [`ID`] the rest is left out.
     #[must_use]
-    pub fn new(id: &str) -> Rc<Self> {
-        Rc::new(Self { id: id.into(), account: Cell::new(None), user: Cell::new(None) })
+    pub fn new(id: &[u8]) -> Rc<Self> {
+        let (mut place, length) = ([0; ID], id.len().min(ID));
+        if let (Some(to), Some(from)) = (place.get_mut(..length), id.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        Rc::new(Self { id: place, length, account: Cell::new(None), user: Cell::new(None) })
+    }
+
+    /// What names it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        std::str::from_utf8(self.id_bytes()).unwrap_or_default()
+    }
+
+    /// The same as bytes.
+    #[must_use]
+    pub fn id_bytes(&self) -> &[u8] {
+        self.id.get(..self.length).unwrap_or_default()
     }
 
     /// Says for which account it is, and of which user where one sent it.
@@ -45,7 +66,7 @@ impl Request {
     ///
     /// Those of the writer.
     pub fn write_text(&self, to: &mut impl fmt::Write) -> fmt::Result {
-        write!(to, " request={}", self.id)?;
+        write!(to, " request={}", self.id())?;
         self.members().try_for_each(|(name, value)| write!(to, " {name}={value}"))
     }
 
@@ -55,7 +76,7 @@ impl Request {
     ///
     /// Those of the writer.
     pub fn write_json(&self, to: &mut impl fmt::Write) -> fmt::Result {
-        write!(to, "\"request\":{{\"id\":\"{}\"", self.id)?;
+        write!(to, "\"request\":{{\"id\":\"{}\"", self.id())?;
         self.members().try_for_each(|(name, value)| write!(to, ",\"{name}\":{value}"))?;
         to.write_char('}')
     }
@@ -109,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn each_request_is_told_in_its_own_lines() {
         let work = async |id: &str, account: i64| {
-            within(Request::new(id), async {
+            within(Request::new(id.as_bytes()), async {
                 let mut lines = vec![shown()];
                 current().unwrap().is_of(account, (account > 1).then_some(7));
                 tokio::task::yield_now().await;
@@ -126,7 +147,7 @@ mod tests {
 
     #[test]
     fn json_has_it_as_a_member() {
-        let request = Request::new("x.y-z");
+        let request = Request::new(b"x.y-z");
         let json = |request: &Request| {
             let mut text = String::new();
             request.write_json(&mut text).unwrap();

@@ -103,7 +103,7 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(layer(form, false, move || writer.clone()));
         let guard = tracing::subscriber::set_default(subscriber);
         tracing::info!(number = 1, "it starts");
-        let request = log_context::Request::new("a.b-c");
+        let request = log_context::Request::new(b"a.b-c");
         request.is_of(3, Some(8));
         log_context::within(request, async { tracing::warn!(path = "/a\"b", "it is refused}}") }).await;
         drop(guard);

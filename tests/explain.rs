@@ -17,11 +17,10 @@ async fn prepare(app: &TestApp) {
         let path = format!("/registry/v1/widgets/{state}");
         if state.starts_with("private") {
             // The service itself hides nothing that others have installed; but it can have been installed by its former owner.
-            sqlx::query("UPDATE widgets SET visibility = 'private' WHERE code = $1")
-                .bind(state)
-                .execute(&app.pool)
-                .await
-                .unwrap();
+            // In one transaction with its note, as the service would.
+            let hide = "WITH hidden AS (UPDATE widgets SET visibility = 'private' WHERE code = $1 RETURNING id) \
+                        INSERT INTO catalogue_changes (widget_id) SELECT id FROM hidden";
+            sqlx::query(hide).bind(state).execute(&app.pool).await.unwrap();
         }
         if state.ends_with("yanked") {
             assert_eq!(app.admin().post(&format!("{path}/versions/1.0.0/yank"), "").await.status, 200);

@@ -42,17 +42,18 @@ impl Checked {
     /// The reason of the refusal, for the log only.
     pub fn check(
         &self,
-        token: &str,
+        token: &[u8],
         verifier: &Verifier,
         revoked: &Revocations,
         clock: &Clock,
     ) -> Result<Caller, Refusal> {
-        let digest = Sha256::of(&[token.as_bytes()]);
+        let digest = Sha256::of(&[token]);
         let known = self.0.get(&digest).filter(|known| known.until.is_none_or(|until| clock.unix() < until));
         let signed = if let Some(known) = known {
             known
         } else {
-            let (claims, until) = verify(token, verifier, clock)?;
+            let text = std::str::from_utf8(token).map_err(|_| Refusal::NotBearer)?;
+            let (claims, until) = verify(text, verifier, clock)?;
             let signed = Signed { claims: Arc::new(claims), until };
             self.0.insert(digest, signed.clone());
             signed

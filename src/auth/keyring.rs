@@ -245,7 +245,7 @@ impl Keyring {
 
     /// For a token whose key nobody knows: looks whether the files have changed, and has the sets fetched, at most once a minute. Whether
     /// there may be more keys now.
-    pub async fn look_again(&self, token: &str) -> bool {
+    pub async fn look_again(&self, token: &[u8]) -> bool {
         let Ok(header) = decode_header(token) else { return false };
         // Every key was tried on a token that names none.
         let Some(kid) = header.kid else { return false };

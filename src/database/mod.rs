@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use connect::{ConnectError, Connected, connect, migrate_only};
 pub use open::{OpenError, Opened, is_there, open};
-pub use pool::{Lone, Pool, Transaction, answers_requests, thread_number};
+pub use pool::{Lone, Pool, Transaction};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 pub use writes::{AccountWrites, Ended, Write, Writes, commit, commit_by};

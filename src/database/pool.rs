@@ -6,7 +6,6 @@
 //! nodes. Or the statement is a call of a function that sets the account itself, and such a database runs the whole function where the
 //! account is.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use sqlx::{AssertSqlSafe, PgPool, Postgres};
 use super::{Failure, in_any_case};
 use crate::auth::AccountId;
 use crate::config::Limits;
+use crate::threads;
 
 /// A transaction. One that only reads need not be committed: dropped, it is rolled back on its connection's way back to the pool, and
 /// nobody waits for that.
@@ -31,22 +31,6 @@ const TRUSTED_IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// Connections that a part of a pool has at least: with fewer, those who share it would wait for each other.
 const LEAST: u32 = 4;
-
-thread_local! {
-    /// Its number among those that answer requests.
-    static THREAD: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// This thread's number among those that answer requests; `None` for every other.
-#[must_use]
-pub fn thread_number() -> Option<usize> {
-    THREAD.get()
-}
-
-/// Says that this thread is one of those that answer requests, by its number from 0; every other thread does what is done beside them.
-pub fn answers_requests(number: usize) {
-    THREAD.set(Some(number));
-}
 
 /// A pool of connections; clones share it.
 ///
@@ -102,7 +86,7 @@ impl Pool {
     fn nearest(&self) -> Option<&PgPool> {
         let Parts { beside, answering } = &*self.0;
         let of_thread = |number: usize| answering.get(number % answering.len().max(1));
-        let own = THREAD.get().and_then(of_thread).unwrap_or(beside);
+        let own = threads::number().and_then(of_thread).unwrap_or(beside);
         let has_one = |part: &&PgPool| part.num_idle() > 0 || part.size() < part.options().get_max_connections();
         std::iter::once(own).chain(self.0.iter()).find(has_one)
     }

@@ -26,13 +26,12 @@ pub(super) async fn authenticate(head: &Head, shared: &Shared) -> Result<Caller,
     })
 }
 
-fn bearer(head: &Head, limit: usize) -> Result<&str, Refusal> {
+fn bearer(head: &Head, limit: usize) -> Result<&[u8], Refusal> {
     let mut values = head.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refusal::Missing) };
     if value.len() > limit {
         return Err(Refusal::TooLong);
     }
     let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len()).ok_or(Refusal::NotBearer)?;
-    let token = std::str::from_utf8(token).map_err(|_| Refusal::NotBearer)?;
-    if scheme.eq_ignore_ascii_case(SCHEME) { Ok(token.trim_matches([' ', '\t'])) } else { Err(Refusal::NotBearer) }
+    if scheme.eq_ignore_ascii_case(SCHEME) { Ok(token.trim_ascii()) } else { Err(Refusal::NotBearer) }
 }

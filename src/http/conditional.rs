@@ -72,18 +72,18 @@ pub fn answer<P, B>(
     let form = accepted.and_then(|accepted| Accepted::read(Some(&accepted)).choose(Encoding::ALL.into_iter()));
     let packed = form.and_then(|form| Some((form, packed(form)?)));
     let mut response = head(HttpResponse::Ok(), tag.of_form(packed.as_ref().map(|(form, _)| *form)));
-    response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/hal+json")));
+    response.append_header((header::CONTENT_TYPE, HeaderValue::from_static("application/hal+json")));
     match packed {
-        Some((form, bytes)) => response.insert_header((header::CONTENT_ENCODING, form.as_str())).body(bytes),
+        Some((form, bytes)) => response.append_header((header::CONTENT_ENCODING, form.as_str())).body(bytes),
         None => response.body(body),
     }
 }
 
 fn head(mut response: HttpResponseBuilder, tag: HeaderValue) -> HttpResponseBuilder {
     response
-        .insert_header((header::ETAG, tag))
-        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
-        .insert_header((header::VARY, HeaderValue::from_static("Accept-Encoding, Authorization, Accept-Language")));
+        .append_header((header::ETAG, tag))
+        .append_header((header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")))
+        .append_header((header::VARY, HeaderValue::from_static("Accept-Encoding, Authorization, Accept-Language")));
     response
 }
 

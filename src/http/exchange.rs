@@ -17,7 +17,6 @@ use actix_web::web::Bytes;
 use super::cors;
 use super::head::Head;
 use super::held::Held;
-use super::origin;
 use super::problem::Problem;
 use super::request_id::{REQUEST_ID, RequestId};
 use super::route::{Asked, Route};
@@ -34,22 +33,23 @@ pub async fn exchange(mut request: Request, service: Rc<Service>) -> HttpRespons
     let payload = request.take_payload();
     let head = Rc::new(Head::new(request, service.listens_on));
     let id = RequestId::of(&head, &service);
-    let about = log_context::Request::new(id.as_str());
-    log_context::within(about, walk(head, payload, id, service)).await
+    log_context::within(id.logged().clone(), walk(head, payload, id, service)).await
 }
 
 async fn walk(head: Rc<Head>, payload: Payload, id: RequestId, service: Rc<Service>) -> HttpResponse {
     let started = Instant::now();
-    let routes = service.paths.at(head.decoded_path());
+    let (routes, segments) = service.paths.at(head.decoded_path()).unzip();
+    let segments = segments.unwrap_or_default();
     let (payload, kept) = Held::split(&head, payload);
-    let asked = Asked { head: head.clone(), payload, shared: service.clone(), id: id.clone() };
+    let asked = Asked { head: head.clone(), payload, shared: service.clone(), id: id.clone(), segments };
     let mut response = match answer(asked, routes).await {
         Ok(response) => response,
         Err(problem) => problem.response(),
     };
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id.value());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // No answer has them yet.
+    headers.append(REQUEST_ID, id.value());
+    headers.append(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     cors::mark(&head, headers, &service.config.cors_origins);
     if *head.method() == Method::HEAD {
         response = response.map_body(|_, body| BoxBody::new(Unsent(body.size())));
@@ -84,7 +84,7 @@ async fn answer(asked: Asked, routes: Option<&[Route]>) -> Result<HttpResponse, 
     within_size(head, shared)?;
     let method = head.method().clone();
     let Some(routes) = routes else {
-        let origin = origin::of_request(head, shared.config.public_url.as_ref(), &shared.config.trusted_proxies);
+        let origin = shared.origin(head);
         return Err(Problem::NoRoute { method, url: format!("{origin}{}", head.path()) });
     };
     if method == Method::OPTIONS {
@@ -101,15 +101,12 @@ async fn answer(asked: Asked, routes: Option<&[Route]>) -> Result<HttpResponse, 
 /// Counts an answer: by its route, or as one of a path or method that has none.
 fn count(head: &Head, routes: Option<&[Route]>, metrics: &Metrics, status: StatusCode, took: Duration) {
     let (method, status) = (head.method(), status.as_u16());
-    match routes {
-        Some(routes) => match routes.iter().find(|route| route.method == *method) {
-            Some(route) => route.answered(metrics, status, took),
-            None => {
-                metrics.answered(method.as_str(), routes.first().map_or(NO_ROUTE, |route| route.path), status, took);
-            }
-        },
-        None => metrics.answered(method.as_str(), NO_ROUTE, status, took),
+    let routes = routes.unwrap_or_default();
+    if let Some(route) = routes.iter().find(|route| route.method == *method) {
+        return route.answered(metrics, status, took);
     }
+    let path = routes.first().map_or(NO_ROUTE, |route| route.path);
+    metrics.of_route(method.as_str(), path).answered(status, took);
 }
 
 fn within_size(head: &Head, shared: &Shared) -> Result<(), Problem> {

@@ -35,7 +35,7 @@ impl PublicOrigin {
 /// `X-Forwarded-Proto` and `X-Forwarded-Host` count only when the connection comes from a trusted proxy. A `Host` that is none is
 /// replaced by the address that the request came in at, so that nothing a client writes there can end up in a link.
 #[must_use]
-pub(crate) fn of_request(head: &Head, public_url: Option<&PublicOrigin>, trusted: &[IpNet]) -> String {
+pub(super) fn of_request(head: &Head, public_url: Option<&PublicOrigin>, trusted: &[IpNet]) -> String {
     if let Some(origin) = public_url {
         return origin.as_str().to_owned();
     }

@@ -1,10 +1,11 @@
 //! Places for requests: so many are worked on at once, and of so many bodies are read. Who finds none is told to come again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::caller::Who;
 use super::problem::Problem;
+use crate::threads::PerThread;
 
 /// Places for requests; clones share them.
 #[derive(Debug, Clone)]
@@ -12,6 +13,9 @@ pub struct Places(Arc<Kinds>);
 
 #[derive(Debug)]
 struct Kinds {
+    /// Of the places for work each thread has one for itself, where there are enough: what is answered at once needs no other. Whether it is
+    /// taken.
+    own: Option<PerThread<AtomicBool>>,
     work: Count,
     bodies: Count,
     /// Apart, so that those who show no token before they send one keep out nobody who has one.
@@ -26,20 +30,38 @@ struct Count {
 
 /// A place, taken until this is dropped.
 #[derive(Debug)]
-pub struct Place<'a>(&'a Count);
+pub struct Place<'a>(Taken<'a>);
+
+#[derive(Debug)]
+enum Taken<'a> {
+    Own(&'a AtomicBool),
+    OneOf(&'a Count),
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+        match self.0 {
+            Taken::Own(own) => own.store(false, Ordering::Release),
+            Taken::OneOf(places) => {
+                places.taken.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 }
 
+/// So many of the places are left for each thread at least when each has one for itself.
+const ENOUGH: usize = 4;
+
 impl Places {
-    /// So many of each kind.
+    /// So many of each kind, for so many threads.
     #[must_use]
-    pub fn new(count: usize) -> Self {
-        let [work, bodies, of_strangers] = [(); 3].map(|()| Count { taken: AtomicUsize::new(0), most: count });
-        Self(Arc::new(Kinds { work, bodies, of_strangers }))
+    pub fn new(count: usize, threads: usize) -> Self {
+        let threads = threads.min(PerThread::<AtomicBool>::MOST);
+        let own = (count / ENOUGH > threads).then(PerThread::default);
+        let shared = if own.is_some() { count - threads } else { count };
+        let [work, bodies, of_strangers] =
+            [shared, count, count].map(|most| Count { taken: AtomicUsize::new(0), most });
+        Self(Arc::new(Kinds { own, work, bodies, of_strangers }))
     }
 
     /// A place for a request that is worked on.
@@ -48,6 +70,10 @@ impl Places {
     ///
     /// 503 when there is none.
     pub fn for_work(&self) -> Result<Place<'_>, Problem> {
+        let own = self.0.own.as_ref().and_then(PerThread::of_this_thread);
+        if let Some(own) = own.filter(|own| !own.swap(true, Ordering::Acquire)) {
+            return Ok(Place(Taken::Own(own)));
+        }
         free(&self.0.work, "requests")
     }
 
@@ -67,7 +93,7 @@ impl Places {
 /// Nobody waits for a place, so a number does what a semaphore does with more. Who is refused counts for a moment, so that another may be
 /// refused who would find a place just then.
 fn free<'a>(places: &'a Count, of: &str) -> Result<Place<'a>, Problem> {
-    let place = Place(places);
+    let place = Place(Taken::OneOf(places));
     if places.taken.fetch_add(1, Ordering::Relaxed) < places.most {
         return Ok(place);
     }
@@ -78,10 +104,11 @@ fn free<'a>(places: &'a Count, of: &str) -> Result<Place<'a>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads;
 
     #[test]
     fn a_place_is_free_again_when_it_is_dropped_and_refusals_take_none() {
-        let places = Places::new(2);
+        let places = Places::new(2, 1);
         let (one, two) = (places.for_work().unwrap(), places.for_work().unwrap());
         for _ in 0..3 {
             assert!(places.for_work().is_err());
@@ -92,5 +119,30 @@ mod tests {
         assert!(places.for_work().is_err());
         drop((one, again, body));
         assert!(places.for_work().is_ok());
+    }
+
+    #[test]
+    fn a_thread_has_one_for_itself_and_there_are_no_more_of_them() {
+        let places = Places::new(20, 2);
+        let taken = |number: usize, count: usize| {
+            std::thread::scope(|scope| {
+                let work = || {
+                    threads::answers_requests(number);
+                    std::iter::from_fn(|| places.for_work().ok()).take(count).collect::<Vec<_>>()
+                };
+                scope.spawn(work).join().unwrap()
+            })
+        };
+        let first = taken(0, 99);
+        assert_eq!(first.len(), 19);
+        let second = taken(1, 99);
+        assert_eq!(second.len(), 1);
+        assert!(places.for_work().is_err(), "other threads have none of their own");
+        drop(second);
+        assert_eq!(taken(0, 99).len(), 0);
+        let second = taken(1, 99);
+        assert_eq!(second.len(), 1);
+        drop((first, second));
+        assert_eq!(taken(1, 99).len(), 19);
     }
 }

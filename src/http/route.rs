@@ -22,13 +22,13 @@ use super::caller::{Permission, Who};
 use super::head::Head;
 use super::json::{Document, Rules};
 use super::origin;
+use super::paths::Segments;
 use super::problem::Problem;
 use super::query::Query;
 use super::request_id::RequestId;
 use super::service::Service;
 use super::shared::Shared;
 use crate::config::Limits;
-use crate::log_context;
 use crate::metrics::{Metrics, RouteMetrics};
 
 /// A request that has passed every check before its handler: the caller has the right `P`, the body is a `B`.
@@ -43,6 +43,7 @@ pub struct Call<P, B = NoBody> {
     head: Rc<Head>,
     id: RequestId,
     pattern: Pattern,
+    segments: Segments,
 }
 
 impl<P, B> Call<P, B> {
@@ -56,7 +57,7 @@ impl<P, B> Call<P, B> {
     /// [`Head::decoded_path`].
     #[must_use]
     pub fn segment(&self, name: &str) -> &str {
-        self.head.segment(self.pattern.path, name)
+        self.segments.named(name, self.pattern.path, self.head.decoded_path())
     }
 
     /// What follows the first segments of the path, as it was sent.
@@ -104,9 +105,8 @@ impl<P, B> Call<P, B> {
 
     /// What links begin with.
     #[must_use]
-    pub fn origin(&self) -> String {
-        let config = &self.shared.config;
-        origin::of_request(&self.head, config.public_url.as_ref(), &config.trusted_proxies)
+    pub fn origin(&self) -> Rc<str> {
+        self.shared.origin(&self.head)
     }
 
     /// `Accept-Language` as it was written.
@@ -289,7 +289,7 @@ pub struct Route {
     pub body: BodyKind,
     run: Box<dyn Fn(Asked) -> Answer + Send + Sync>,
     /// What is counted of it, from its first answer on.
-    measured: OnceLock<RouteMetrics>,
+    measured: OnceLock<Arc<RouteMetrics>>,
 }
 
 /// A request on its way to its route.
@@ -302,6 +302,8 @@ pub struct Asked {
     pub shared: Rc<Service>,
     /// Its id.
     pub id: RequestId,
+    /// Where the named segments of its path are.
+    pub(super) segments: Segments,
 }
 
 impl fmt::Debug for Asked {
@@ -344,44 +346,47 @@ impl Route {
 
 /// The order of checks: token 401 → rate 429 → role 403 → a place for the body 503 → content type and body 400, 408, 413, 415 → a place
 /// for the work 503 → the handler's own.
-async fn checked<P, B, F>(
+#[expect(clippy::manual_async_fn, reason = "the parameters of an async function take their room twice")]
+fn checked<P, B, F>(
     handler: fn(Call<P, B>) -> F,
     pattern: Pattern,
-    Asked { head, payload, shared, id }: Asked,
-) -> Result<HttpResponse, Problem>
+    asked: Asked,
+) -> impl Future<Output = Result<HttpResponse, Problem>>
 where
     P: Permission,
     B: Body,
     F: Future<Output = Result<HttpResponse, Problem>>,
 {
-    let caller = match P::WHO {
-        Who::Anyone => None,
-        Who::Visitor if !head.headers().contains_key(header::AUTHORIZATION) => None,
-        Who::Visitor | Who::User | Who::Admin | Who::Bearer(_) | Who::AdminOr(_) => {
-            Some(authenticate(&head, &shared).await?)
+    async move {
+        let caller = match P::WHO {
+            Who::Anyone => None,
+            Who::Visitor if !asked.head.headers().contains_key(header::AUTHORIZATION) => None,
+            Who::Visitor | Who::User | Who::Admin | Who::Bearer(_) | Who::AdminOr(_) => {
+                Some(authenticate(&asked.head, &asked.shared).await?)
+            }
+        };
+        if let Some(caller) = &caller {
+            asked.id.logged().is_of(caller.account.get(), Some(caller.user.get()));
+            if let Some(seconds) = asked.shared.wait_for_rate(caller) {
+                return Err(Problem::TooManyRequests(seconds));
+            }
         }
-    };
-    if let Some(caller) = &caller {
-        if let Some(request) = log_context::current() {
-            request.is_of(caller.account.get(), Some(caller.user.get()));
+        let who = P::grant(caller)?;
+        let body = {
+            // A body that does not come keeps nobody from being answered who asks for what takes none.
+            let _place = (B::KIND != BodyKind::None).then(|| asked.shared.places.for_body(P::WHO)).transpose()?;
+            B::read(&asked.head, asked.payload, &asked.shared).await?
+        };
+        let service = asked.shared.clone();
+        let _place = if pattern.is_told_always { None } else { Some(service.places.for_work()?) };
+        let time = service.config.limits.handler_time;
+        let Asked { shared, head, id, segments, .. } = asked;
+        let mut answer = pin!(handler(Call { shared, who, body, head, id, pattern, segments }));
+        // What is answered out of memory needs no timer.
+        match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
+            Poll::Ready(answer) => answer,
+            // Nor is there room for one in what is answered so.
+            Poll::Pending => Box::pin(tokio::time::timeout(time, answer)).await.unwrap_or(Err(Problem::HandlerTimeout)),
         }
-        if let Some(seconds) = shared.wait_for_rate(caller) {
-            return Err(Problem::TooManyRequests(seconds));
-        }
-    }
-    let who = P::grant(caller)?;
-    let body = {
-        // A body that does not come keeps nobody from being answered who asks for what takes none.
-        let _place = (B::KIND != BodyKind::None).then(|| shared.places.for_body(P::WHO)).transpose()?;
-        B::read(&head, payload, &shared).await?
-    };
-    let service = shared.clone();
-    let _place = if pattern.is_told_always { None } else { Some(service.places.for_work()?) };
-    let time = shared.config.limits.handler_time;
-    let mut answer = pin!(handler(Call { shared, who, body, head, id, pattern }));
-    // What is answered out of memory needs no timer.
-    match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => tokio::time::timeout(time, answer).await.unwrap_or(Err(Problem::HandlerTimeout)),
     }
 }

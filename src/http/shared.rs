@@ -100,7 +100,7 @@ impl Shared {
             own_origin: public.or_else(|| known.then(|| format!("http://{listens_on}"))),
             // So that those who wait leave most places to those who do not.
             polls: Arc::new(Semaphore::new((config.limits.requests / POLLS_SHARE).max(1))),
-            places: Places::new(config.limits.requests),
+            places: Places::new(config.limits.requests, config.threads()),
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             downloads: Arc::new(Semaphore::new(config.limits.downloads)),
             archives: Arc::new(Semaphore::new(ARCHIVES_AT_ONCE)),
@@ -126,7 +126,7 @@ impl Shared {
     /// # Errors
     ///
     /// The reason of the refusal, for the log only.
-    pub async fn check(&self, token: &str) -> Result<Caller, Refusal> {
+    pub async fn check(&self, token: &[u8]) -> Result<Caller, Refusal> {
         let check = || {
             let keys = self.keyring.keys();
             keys.checked.check(token, &keys.verifier, &self.revocations, &self.clock)

@@ -9,7 +9,7 @@ pub(super) struct RequestLabels {
     pub(super) status: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub(super) struct RouteLabels {
     pub(super) method: &'static str,
     pub(super) route: &'static str,

@@ -2,10 +2,11 @@
 //! else depends on.
 
 mod labels;
+mod requests;
 mod sampled;
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
@@ -16,16 +17,15 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use labels::{AttemptLabels, ConnectionLabels, ModeLabels, RequestLabels, RouteLabels, WayLabels};
+use labels::{AttemptLabels, ConnectionLabels, ModeLabels, RouteLabels, WayLabels};
+use requests::OfThreads;
 use sampled::Gauges;
 
+pub use requests::RouteMetrics;
 pub use sampled::{Deliveries, OldestBot, Sample, Waiting};
 
 /// What [`Metrics::text`] is written in.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Seconds: from an answer out of memory to one that ran into its deadline.
-const REQUEST_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 /// Seconds: from an engine that listens to one that was down for an hour.
 const ARRIVAL_SECONDS: [f64; 15] =
@@ -34,16 +34,13 @@ const ARRIVAL_SECONDS: [f64; 15] =
 /// Every number of one running service.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
-    request_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    of_threads: Arc<OfThreads>,
     attempts: Family<AttemptLabels, Counter>,
     arrivals: Family<WayLabels, Histogram, fn() -> Histogram>,
     connections: Family<ConnectionLabels, Gauge>,
     most_connections: Gauge,
     catalogue_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     catalogue_widgets: Gauge,
-    installs_known: Counter,
-    installs_read: Counter,
     install_memory: Family<ModeLabels, Gauge>,
     sampled: Gauges,
     sample_age: Gauge<f64, std::sync::atomic::AtomicU64>,
@@ -64,16 +61,13 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("widget_registry");
         let metrics = Self {
-            requests: Family::default(),
-            request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
+            of_threads: Arc::default(),
             attempts: Family::default(),
             arrivals: Family::new_with_constructor(|| Histogram::new(ARRIVAL_SECONDS)),
             connections: Family::default(),
             most_connections: Gauge::default(),
             catalogue_age: Gauge::default(),
             catalogue_widgets: Gauge::default(),
-            installs_known: Counter::default(),
-            installs_read: Counter::default(),
             install_memory: Family::default(),
             sampled: Gauges::register(&mut registry),
             sample_age: Gauge::default(),
@@ -85,13 +79,7 @@ impl Default for Metrics {
         };
         let info = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", info);
-        registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
-        registry.register_with_unit(
-            "http_request_duration",
-            "From a request's head to its answer's",
-            Unit::Seconds,
-            metrics.request_seconds.clone(),
-        );
+        registry.register_collector(Box::new(metrics.of_threads.clone()));
         registry.register("delivery_attempts", "Tries that ended, by how", metrics.attempts.clone());
         registry.register_with_unit(
             "accept_to_engine",
@@ -112,16 +100,6 @@ impl Default for Metrics {
             metrics.catalogue_age.clone(),
         );
         registry.register("catalogue_widgets", "Widgets in memory", metrics.catalogue_widgets.clone());
-        registry.register(
-            "installs_known",
-            "Reads of an account's installs that the database was not asked for",
-            metrics.installs_known.clone(),
-        );
-        registry.register(
-            "installs_read",
-            "Reads of an account's installs that the database was asked for",
-            metrics.installs_read.clone(),
-        );
         registry.register(
             "install_memory",
             "How installs are remembered: none, bounded or only_writer",
@@ -148,56 +126,11 @@ impl Default for Metrics {
     }
 }
 
-/// What is counted of one method of one route, found once and not for each request.
-pub struct RouteMetrics {
-    labels: RouteLabels,
-    requests: Family<RequestLabels, Counter>,
-    by_status: RwLock<Vec<(u16, Counter)>>,
-    seconds: Histogram,
-}
-
-impl fmt::Debug for RouteMetrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RouteMetrics").field(&self.labels).finish()
-    }
-}
-
-impl RouteMetrics {
-    /// Counts a request that was answered.
-    pub fn answered(&self, status: u16, took: Duration) {
-        self.seconds.observe(took.as_secs_f64());
-        let of_status = |known: &Vec<(u16, Counter)>| {
-            let known = known.iter().find(|(of, _)| *of == status);
-            known.map(|(_, counter)| counter.inc()).is_some()
-        };
-        if of_status(&self.by_status.read().unwrap_or_else(PoisonError::into_inner)) {
-            return;
-        }
-        let RouteLabels { method, route } = self.labels;
-        let counter = self.requests.get_or_create_owned(&RequestLabels { method, route, status });
-        counter.inc();
-        self.by_status.write().unwrap_or_else(PoisonError::into_inner).push((status, counter));
-    }
-}
-
 impl Metrics {
-    /// What is counted of a route of the table.
+    /// What is counted of a method of a route, by the route table's path.
     #[must_use]
-    pub fn of_route(&self, method: &str, route: &'static str) -> RouteMetrics {
-        let labels = RouteLabels { method: labels::method(method), route };
-        RouteMetrics {
-            seconds: self.request_seconds.get_or_create_owned(&labels),
-            labels,
-            requests: self.requests.clone(),
-            by_status: RwLock::default(),
-        }
-    }
-
-    /// Counts a request that was answered. `route` is the route table's path.
-    pub fn answered(&self, method: &str, route: &'static str, status: u16, took: Duration) {
-        let method = labels::method(method);
-        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
-        self.request_seconds.get_or_create(&RouteLabels { method, route }).observe(took.as_secs_f64());
+    pub fn of_route(&self, method: &str, route: &'static str) -> Arc<RouteMetrics> {
+        self.of_threads.requests.of_route(RouteLabels { method: labels::method(method), route })
     }
 
     /// Counts a try that ended.
@@ -227,12 +160,12 @@ impl Metrics {
 
     /// Counts a read of an account's installs that the database was not asked for.
     pub fn installs_were_known(&self) {
-        self.installs_known.inc();
+        self.of_threads.installs_known.inc();
     }
 
     /// Counts one that it was asked for.
     pub fn installs_were_read(&self) {
-        self.installs_read.inc();
+        self.of_threads.installs_read.inc();
     }
 
     /// Tells how installs are remembered.

@@ -49,13 +49,17 @@ type Installing = Call<Admin, Json<InstallBody>>;
 
 /// The widget, when it is known that the caller sees it and that the account has not installed it.
 async fn known(call: &Installing, code: &WidgetCode) -> Result<Option<Arc<Ready>>, Problem> {
-    // The database judges it in any case.
+    let installs = call.state::<Remembered>()?;
+    if !installs.is_exact() {
+        return Ok(None);
+    }
+    // When it cannot be told what is in the catalogue, the database tells it.
     let Ok(catalogue) = call.state::<Live>()?.read().await else { return Ok(None) };
     let caller = &call.who.0;
     let is_seen = |widget: &&Arc<Ready>| widget.is_public || widget.is_of(caller);
     let Some(widget) = catalogue.of_code(code).filter(is_seen).cloned() else { return Ok(None) };
     drop(catalogue);
-    let is_new = call.state::<Remembered>()?.has_not(caller.account, widget.id).await?;
+    let is_new = installs.has_not(caller.account, widget.id).await?;
     Ok(is_new.then_some(widget))
 }
 

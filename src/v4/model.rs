@@ -1,6 +1,7 @@
 //! The widget as v4 shows it: catalogue and install joined, every key present, in the order of the source's example.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -67,7 +68,7 @@ pub struct FieldModel<'a> {
 /// What the model depends on besides the widget: where links lead to, and the caller's languages.
 #[derive(Debug)]
 pub struct View<'a> {
-    origin: String,
+    origin: Rc<str>,
     accepted: Cow<'a, str>,
     pub(super) default_locale: &'a str,
 }
@@ -83,7 +84,7 @@ impl<'a> View<'a> {
     /// A view in one language, with links that lead nowhere yet.
     #[must_use]
     pub fn of_nobody(locale: &'a str, default_locale: &'a str) -> Self {
-        Self { origin: String::new(), accepted: Cow::Borrowed(locale), default_locale }
+        Self { origin: Rc::default(), accepted: Cow::Borrowed(locale), default_locale }
     }
 
     /// What links begin with, as it stands in JSON.
@@ -92,7 +93,7 @@ impl<'a> View<'a> {
         if self.origin.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {
             return Cow::Borrowed(&self.origin);
         }
-        let quoted = serde_json::Value::from(self.origin.as_str()).to_string();
+        let quoted = serde_json::Value::from(&*self.origin).to_string();
         Cow::Owned(quoted.trim_matches('"').to_owned())
     }
 

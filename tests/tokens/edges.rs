@@ -25,7 +25,7 @@ fn verdict(app: &TestApp, name: &str, value: &Value) -> Option<Refusal> {
     let verdict = auth::check(&token, &verifier, &revoked, &clock).err();
     // One that was seen before is judged alike.
     for _ in 0..2 {
-        assert_eq!(checked.check(&token, &verifier, &revoked, &clock).err(), verdict);
+        assert_eq!(checked.check(token.as_bytes(), &verifier, &revoked, &clock).err(), verdict);
     }
     verdict
 }
@@ -97,8 +97,9 @@ fn of_a_checked_token_nothing_but_its_signature_is_remembered() {
         let (revoked, checked, now) = (Revocations::default(), Checked::default(), app.now());
         let at = |seconds: i64| Clock::new(move || now + time::Duration::seconds(seconds));
         let token = Claims::user(1, 8).sign(&app.key, now);
-        let check =
-            |token: &str, verifier: &Verifier, seconds| checked.check(token, verifier, &revoked, &at(seconds)).err();
+        let check = |token: &str, verifier: &Verifier, seconds| {
+            checked.check(token.as_bytes(), verifier, &revoked, &at(seconds)).err()
+        };
         assert_eq!(check(&token, &none, 0), Some(Refusal::UnknownKey));
         assert_eq!(check(&token, &verifier, 0), None);
         // It is remembered: no key is asked any more.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use actix_web::HttpResponse;
 use serde::Serialize;
@@ -232,7 +233,7 @@ fn choice<T, E: std::fmt::Display>(
 
 /// What an answer depends on besides what was found.
 struct View<'a> {
-    origin: String,
+    origin: Rc<str>,
     accepted: Cow<'a, str>,
     default_locale: &'a str,
 }

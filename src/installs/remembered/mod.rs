@@ -25,6 +25,7 @@ use crate::catalogue::changes::store as transactions;
 use crate::config::InstallMemory;
 use crate::database::{self, AccountWrites, Ended, Failure, Lone, Pool, Write};
 use crate::metrics::Metrics;
+use crate::threads;
 
 /// Installs that are remembered at most, in all accounts together; an account counts as some more. That is about 40 MB.
 const MOST: u64 = 1_000_000;
@@ -122,6 +123,12 @@ impl Remembered {
         Ok(placements)
     }
 
+    /// Whether what is remembered is what the database has: nobody else changes it.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.mode == InstallMemory::OnlyWriter
+    }
+
     /// Whether it is known that an account has not installed a widget.
     ///
     /// # Errors
@@ -129,7 +136,7 @@ impl Remembered {
     /// When the database fails.
     pub async fn has_not(&self, account: AccountId, widget: WidgetId) -> Result<bool, Failure> {
         // Of what others may have changed, or change just now, nobody knows.
-        if self.mode != InstallMemory::OnlyWriter || self.writes.of(account).are_under_way() {
+        if !self.is_exact() || self.writes.of(account).are_under_way() {
             return Ok(false);
         }
         Ok(self.all(account).await?.of_widget(widget).is_none())
@@ -150,7 +157,7 @@ impl Remembered {
 
     /// Where this thread's reads wait.
     fn gathered(&self) -> Option<&Gathered> {
-        let number = database::thread_number().unwrap_or_default();
+        let number = threads::number().unwrap_or_default();
         self.together.get(number.checked_rem(self.together.len())?)
     }
 
