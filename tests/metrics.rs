@@ -217,6 +217,8 @@ fn requests_are_counted_by_route_and_not_by_path() {
         assert_eq!([requests("GET", "none", 404), requests("other", route, 405)], [1.0, 1.0]);
         let name = format!("widget_registry_http_request_duration_seconds_count{{method=\"GET\",route=\"{route}\"}}");
         assert_eq!(numbers[&name], 3.0);
+        let last = name.replace("_count{", "_bucket{le=\"+Inf\",");
+        assert_eq!(numbers[&last], 3.0, "{numbers:?}");
         assert!(!numbers.keys().any(|name| name.contains("tea") || name.contains("/no/such")), "{numbers:?}");
     });
 }

@@ -49,7 +49,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// So many of the places are left for each thread at least when each has one for itself.
+/// So many of the places are left for each thread at least when each has one for itself. A thread cannot take those of others.
 const ENOUGH: usize = 4;
 
 impl Places {
@@ -57,7 +57,7 @@ impl Places {
     #[must_use]
     pub fn new(count: usize, threads: usize) -> Self {
         let threads = threads.min(PerThread::<AtomicBool>::MOST);
-        let own = (count / ENOUGH > threads).then(PerThread::default);
+        let own = (count > (ENOUGH + 1) * threads).then(PerThread::default);
         let shared = if own.is_some() { count - threads } else { count };
         let [work, bodies, of_strangers] =
             [shared, count, count].map(|most| Count { taken: AtomicUsize::new(0), most });

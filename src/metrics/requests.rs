@@ -31,7 +31,7 @@ const BOUNDS: [Duration; 11] = [
 ];
 
 /// Statuses that a thread counts of a route without help.
-const STATUSES: usize = 6;
+const STATUSES: usize = 12;
 
 /// What one thread counts of one method of one route.
 #[derive(Debug, Default)]
@@ -153,7 +153,7 @@ impl Collector for OfThreads {
         )?;
         for (labels, counted) in &all {
             let counts = counted.buckets();
-            let bounds = BOUNDS.iter().map(Duration::as_secs_f64).chain(std::iter::once(f64::MAX));
+            let bounds = BOUNDS.iter().map(Duration::as_secs_f64).chain(std::iter::once(f64::INFINITY));
             let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
             let (seconds, count) = (counted.seconds(), counts.iter().sum());
             durations.encode_family(labels)?.encode_histogram::<NoLabelSet>(seconds, count, &buckets, None)?;
@@ -178,4 +178,33 @@ impl Counted {
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_and_time_is_counted_however_many_there_are() {
+        let counted = RouteMetrics::default();
+        let statuses = 200..200 + 2 * u16::try_from(STATUSES).unwrap();
+        for status in statuses.clone().chain(statuses.clone().rev()) {
+            counted.answered(status, Duration::from_micros(2_500));
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                crate::threads::answers_requests(0);
+                counted.answered(404, Duration::from_secs(11));
+            });
+        });
+        let mut expected: BTreeMap<u16, u64> = statuses.map(|status| (status, 2)).collect();
+        expected.insert(404, 1);
+        assert_eq!(counted.by_status(), expected);
+        let buckets = counted.buckets();
+        assert_eq!(
+            (buckets[1], buckets[11], buckets.iter().sum::<u64>()),
+            (4 * STATUSES as u64, 1, 4 * STATUSES as u64 + 1)
+        );
+        assert!((counted.seconds() - (11.0 + 0.0025 * 48.0)).abs() < 1e-6);
+    }
 }

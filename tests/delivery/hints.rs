@@ -2,14 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use serde_json::json;
 use sqlx::postgres::PgListener;
+use widget_registry::auth::{AccountId, Caller, Role, Scopes, UserId};
 use widget_registry::background::{Background, Bell};
+use widget_registry::continuations::proceed::{self, Outcome};
+use widget_registry::continuations::{Bot, BotResult, BotType, ContinueId};
 use widget_registry::database::hints::Hints;
 use widget_registry::delivery::hint;
 
-use super::{ack, engine_of, lease, open, proceed};
-use crate::support::{Claims, TestApp, test, test_two};
+use super::{ack, engine_of, lease, local, open, open_pushed, proceed};
+use crate::support::{Claims, Engine, TestApp, test, test_two, test_with};
 
 const CHANNEL: &str = "widget_registry_deliveries";
 
@@ -82,6 +86,35 @@ fn two_servers_of_one_database_share_the_work() {
             assert_eq!(leased[0]["event"]["continue_id"], id, "round {round}");
             assert!(began.elapsed() < Duration::from_secs(8), "it did not wait for its end");
             assert_eq!(ack(there, &leased[0]).await, 204);
+        }
+    });
+}
+
+#[test]
+fn who_fetches_is_told_and_nobody_else() {
+    test_with(local(), async |app| {
+        let engine = engine_of(app).await;
+        let receiver = Engine::answering(204).await;
+        let caller = Caller {
+            account: AccountId::new(1).unwrap(),
+            user: UserId::new(7).unwrap(),
+            role: Role::Admin,
+            client: None,
+            scopes: Scopes::default(),
+        };
+        let bot = Bot { kind: BotType::Salesbot, id: 77 };
+        for is_pushed in [false, true] {
+            let id =
+                if is_pushed { open_pushed(&engine, 77, &receiver).await } else { open(&engine, 77, json!({})).await };
+            let bell = Bell::default();
+            let (mut fetching, mut worker, mut here) = (bell.listen_for(1), bell.listen(), bell.listen_here());
+            let outcome =
+                proceed::proceed((&app.service, &bell), &caller, (bot, ContinueId(id)), BotResult::default(), None)
+                    .await;
+            assert_eq!(outcome.unwrap(), Outcome::Continued { is_pushed });
+            fetching.heard().await;
+            here.heard().await;
+            assert_eq!(worker.heard().now_or_never().is_some(), is_pushed);
         }
     });
 }

@@ -55,7 +55,7 @@ fn a_key_is_free_again_after_a_refusal() {
     });
 }
 
-/// The record is seen to wait, and then somebody else ends the wait.
+/// The call waits for the record, and somebody else ends the wait meanwhile.
 #[test]
 fn who_comes_too_late_finds_nothing_and_claims_nothing() {
     test(async |app| {

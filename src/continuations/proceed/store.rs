@@ -15,17 +15,17 @@ use crate::delivery::Way;
 ///
 /// When the database fails.
 pub async fn is_waiting(pool: &Pool, account: AccountId, bot: Bot, id: ContinueId) -> Result<bool, Failure> {
-    let found: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM continuations \
-         WHERE account_id = $1 AND bot_type = $2 AND bot_id = $3 AND id = $4 AND state = 'waiting' AND expires_at > now()",
+    let found = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM continuations \
+         WHERE account_id = $1 AND bot_type = $2 AND bot_id = $3 AND id = $4 AND state = 'waiting' AND expires_at > now())",
     )
     .bind(account.get())
     .bind(bot.kind.as_str())
     .bind(bot.id)
     .bind(id.0)
-    .fetch_optional(&mut *pool.begin_for(account).await?)
+    .fetch_one(&mut *pool.begin_for(account).await?)
     .await?;
-    Ok(found.is_some())
+    Ok(found)
 }
 
 /// Ends the waiting of a record, writes its event, claims the key, and commits that; all by a function of the database's

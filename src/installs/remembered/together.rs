@@ -1,10 +1,11 @@
 //! Questions of several requests, put to the database together.
 //!
 //! Whoever asks while nobody is being answered is answered at once. Those who ask meanwhile wait for that, and are then asked for by one
-//! statement. So a lone request waits for nobody, and many at once share what a way to the database and back costs. Those who have waited
-//! for long are asked for beside it: it may wait for a lock. An answer is always from after its question: nothing is remembered.
+//! statement. So a lone request waits for nobody, and many at once share what a way to the database and back costs. A statement that takes
+//! long, because it waits for a lock, is waited for by nobody else. An answer is always from after its question: nothing is remembered.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::database::Failure;
 
 /// Questions that are put together at most.
 const MOST: usize = 64;
-/// Who has waited for so long for others' statement to end is asked for beside it.
+/// A statement that takes longer is not waited for by others: the next [`MOST`] are put beside it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Gathers questions `Q` that are answered by an `A` each.
@@ -24,13 +25,13 @@ pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
 #[derive(Debug)]
 struct Waiting<Q, A> {
     questions: Vec<(Q, oneshot::Sender<A>)>,
-    /// Runs of statements that have not ended.
-    under_way: usize,
+    /// Whether somebody puts them, statement by statement.
+    under_way: bool,
 }
 
 impl<Q, A> Default for Together<Q, A> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), under_way: 0 })))
+        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), under_way: false })))
     }
 }
 
@@ -46,33 +47,27 @@ impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
     where
         F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
     {
-        let (answer, mut answered) = oneshot::channel();
-        {
+        let (answer, answered) = oneshot::channel();
+        let somebody_puts_them = {
             let mut waiting = lock(&self.0);
             waiting.questions.push((question, answer));
-            if waiting.under_way == 0 {
-                self.begin(&mut waiting, put.clone());
-            }
+            std::mem::replace(&mut waiting.under_way, true)
+        };
+        if !somebody_puts_them {
+            begin(&self.0, put);
         }
-        if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut answered).await {
-            return answered.ok();
-        }
-        // The first to do so asks for all who wait. When nobody does, it ends at once.
-        self.begin(&mut lock(&self.0), put);
         answered.await.ok()
     }
+}
 
-    /// Not by the handler: its client may go away, and the others would wait for ever.
-    fn begin<F, C: Send + 'static>(
-        &self,
-        waiting: &mut Waiting<Q, A>,
-        put: impl Fn(Option<C>, Vec<Q>) -> F + Send + Sync + 'static,
-    ) where
-        F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
-    {
-        waiting.under_way += 1;
-        tokio::spawn(answer_all(UnderWay { waiting: self.0.clone(), has_ended: false }, put));
-    }
+/// Puts them, as was said before. Not by the handler: its client may go away, and the others would wait for ever.
+fn begin<Q: Copy + Send + 'static, A: Send + 'static, F, C: Send + 'static>(
+    all: &Arc<Mutex<Waiting<Q, A>>>,
+    put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static,
+) where
+    F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
+{
+    tokio::spawn(answer_all(UnderWay { waiting: all.clone(), is_over: false }, put));
 }
 
 fn lock<Q, A>(waiting: &Mutex<Waiting<Q, A>>) -> MutexGuard<'_, Waiting<Q, A>> {
@@ -82,47 +77,73 @@ fn lock<Q, A>(waiting: &Mutex<Waiting<Q, A>>) -> MutexGuard<'_, Waiting<Q, A>> {
 /// Statements that are under way one after the other, until there are no questions any more.
 struct UnderWay<Q, A> {
     waiting: Arc<Mutex<Waiting<Q, A>>>,
-    has_ended: bool,
+    /// Whether others are waited for no more.
+    is_over: bool,
 }
 
 impl<Q, A> UnderWay<Q, A> {
-    /// The next questions; when there are none, this one is under way no more.
+    /// The next questions; when there are none, or others put them, this one is over.
     fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)>
     where
         Q: Copy,
     {
+        if self.is_over {
+            return None;
+        }
         let mut waiting = lock(&self.waiting);
         // Who has gone away wants no answer.
         waiting.questions.retain(|(_, answer)| !answer.is_closed());
         let count = waiting.questions.len().min(MOST);
         if count == 0 {
             // In the same breath: who comes next sees that nobody will look any more.
-            waiting.under_way -= 1;
-            self.has_ended = true;
+            waiting.under_way = false;
+            self.is_over = true;
             return None;
         }
         Some(waiting.questions.drain(..count).unzip())
+    }
+
+    /// What is under way takes long: another one puts what waits and what comes.
+    fn hand_over<F, C: Send + 'static>(&mut self, put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static)
+    where
+        Q: Copy + Send + 'static,
+        A: Send + 'static,
+        F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
+    {
+        self.is_over = true;
+        // When there is nothing to put, it ends at once.
+        begin(&self.waiting, put);
     }
 }
 
 impl<Q, A> Drop for UnderWay<Q, A> {
     fn drop(&mut self) {
-        if !self.has_ended {
+        if !self.is_over {
             // Its thread is being stopped. Those who wait ask alone.
             let mut waiting = lock(&self.waiting);
-            waiting.under_way -= 1;
+            waiting.under_way = false;
             waiting.questions.clear();
         }
     }
 }
 
-async fn answer_all<Q: Copy, A, C, F>(mut under_way: UnderWay<Q, A>, put: impl Fn(Option<C>, Vec<Q>) -> F)
-where
-    F: Future<Output = Result<(C, Vec<A>), Failure>>,
+async fn answer_all<Q: Copy + Send + 'static, A: Send + 'static, C: Send + 'static, F>(
+    mut under_way: UnderWay<Q, A>,
+    put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static,
+) where
+    F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
 {
     let mut connection = None;
     while let Some((questions, waiting)) = under_way.next() {
-        match put(connection.take(), questions).await {
+        let mut answers = pin!(put(connection.take(), questions));
+        let in_time = tokio::time::timeout(PATIENCE, answers.as_mut()).await;
+        let answers = if let Ok(answers) = in_time {
+            answers
+        } else {
+            under_way.hand_over(put.clone());
+            answers.await
+        };
+        match answers {
             Ok((used, answers)) => {
                 connection = Some(used);
                 for (answer, waiting) in answers.into_iter().zip(waiting) {
@@ -132,6 +153,8 @@ where
             }
             Err(error) => tracing::debug!(%error, "several questions could not be answered together"),
         }
+        // Those who were answered may ask again, and others have come meanwhile: more are put together so.
+        tokio::task::yield_now().await;
     }
 }
 
