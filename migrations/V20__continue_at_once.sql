@@ -6,7 +6,8 @@
 -- What the event says besides the record is made before, and given in the parts between which the record's own members stand, as JSON: when
 -- the wait ended, the engine's reference, the widget's code, and what the bot works on, by type and number.
 --
--- `waiting_continuation` and `continue_bot` are what servers of the version before call.
+-- It takes the place of two calls, of which the first looked what waits.
+DROP FUNCTION waiting_continuation, continue_bot;
 CREATE FUNCTION answer_bot(
   account bigint, kind text, bot bigint, continue_id bigint, by_user bigint, new_data bytea, new_handlers bytea,
   idempotency_key text, digest bytea, lane text, event_kind text, parts bytea[], push_patience bigint, pull_patience bigint

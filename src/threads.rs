@@ -19,8 +19,8 @@ pub fn answers_requests(number: usize) {
     NUMBER.set(Some(number));
 }
 
-/// So many threads have one of each; those of higher numbers share theirs with others.
-const THREADS: usize = 16;
+/// So many threads have a [`PerThread`] of their own; those of higher numbers share theirs with others.
+pub const MOST: usize = 16;
 
 /// As much as processors take from each other at once.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Apart<T>(T);
 /// One for each thread that answers requests, and one for all others.
 #[derive(Debug)]
 pub struct PerThread<T> {
-    answering: [Apart<T>; THREADS],
+    answering: [Apart<T>; MOST],
     others: T,
 }
 
@@ -41,9 +41,6 @@ impl<T: Default> Default for PerThread<T> {
 }
 
 impl<T> PerThread<T> {
-    /// So many there are for threads that answer requests.
-    pub const MOST: usize = THREADS;
-
     /// This thread's. Another one may have it too.
     #[must_use]
     pub fn own(&self) -> &T {
@@ -53,7 +50,7 @@ impl<T> PerThread<T> {
     /// This thread's, if it answers requests. Another one may have it too.
     #[must_use]
     pub fn of_this_thread(&self) -> Option<&T> {
-        self.answering.get(number()? % THREADS).map(|Apart(own)| own)
+        self.answering.get(number()? % MOST).map(|Apart(own)| own)
     }
 
     /// All of them.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::caller::Who;
 use super::problem::Problem;
-use crate::threads::PerThread;
+use crate::threads::{self, PerThread};
 
 /// Places for requests; clones share them.
 #[derive(Debug, Clone)]
@@ -56,9 +56,9 @@ impl Places {
     /// So many of each kind, for so many threads.
     #[must_use]
     pub fn new(count: usize, threads: usize) -> Self {
-        let threads = threads.min(PerThread::<AtomicBool>::MOST);
-        let own = (count > (ENOUGH + 1) * threads).then(PerThread::default);
-        let shared = if own.is_some() { count - threads } else { count };
+        let with_own = threads.min(threads::MOST);
+        let own = (count > (ENOUGH + 1) * with_own).then(PerThread::default);
+        let shared = if own.is_some() { count - with_own } else { count };
         let [work, bodies, of_strangers] =
             [shared, count, count].map(|most| Count { taken: AtomicUsize::new(0), most });
         Self(Arc::new(Kinds { own, work, bodies, of_strangers }))
@@ -104,7 +104,6 @@ fn free<'a>(places: &'a Count, of: &str) -> Result<Place<'a>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::threads;
 
     #[test]
     fn a_place_is_free_again_when_it_is_dropped_and_refusals_take_none() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 
 use super::model::{View, WidgetModel};
-use super::snapshot::{Live, NotReady, Ready};
+use super::snapshot::{Live, Ready};
 use crate::archive::WidgetCode;
 use crate::audit::Actor;
 use crate::catalogue::{Rule, WidgetId};
@@ -65,13 +65,9 @@ async fn known(call: &Installing, code: &WidgetCode) -> Result<Option<Arc<Ready>
 
 /// Installs what is not installed: there is nothing to look at first.
 async fn first(call: &Installing, widget: &Ready) -> Result<HttpResponse, Problem> {
-    let fault = |error: NotReady| {
-        tracing::error!(%error, "a widget cannot be shown");
-        Problem::Internal
-    };
-    let settings = checked(call, &widget.rules().map_err(fault)?)?;
+    let settings = checked(call, &widget.rules()?)?;
     let installed = set(call, (widget.id, &widget.code), &settings, None).await?;
-    Ok(hal::ok_written(widget.installed(installed, &settings, &View::of(call)).map_err(fault)?))
+    Ok(hal::ok_written(widget.installed(installed, &settings, &View::of(call))?))
 }
 
 /// Installs a widget, or replaces the settings of an install, by what the database has of it.

@@ -10,6 +10,7 @@ use crate::archive::{WidgetCode, choose_locale};
 use crate::auth::Caller;
 use crate::catalogue::{Owner, Rule, Visibility, Widget, WidgetId};
 use crate::digest::Sha256;
+use crate::http::problem::Problem;
 use crate::installs::{Placed, Settings};
 use crate::v4::model::View;
 
@@ -22,6 +23,13 @@ pub enum NotReady {
     /// It does not end with what depends on who asks.
     #[error("its JSON ends otherwise than expected")]
     End,
+}
+
+impl From<NotReady> for Problem {
+    fn from(error: NotReady) -> Self {
+        tracing::error!(%error, "a widget cannot be shown");
+        Self::Internal
+    }
 }
 
 /// A widget in memory.

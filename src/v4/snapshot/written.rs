@@ -21,10 +21,7 @@ pub(in crate::v4) struct Written<'a> {
 /// 500 when one cannot be written.
 pub(in crate::v4) fn shown<'a>(seen: Vec<Seen<'a>>, view: &View<'_>) -> Result<Vec<Written<'a>>, Problem> {
     let written = seen.into_iter().map(|seen| Ok(Written { text: seen.widget.text(view)?, seen }));
-    written.collect::<Result<_, super::NotReady>>().map_err(|error| {
-        tracing::error!(%error, "a widget cannot be shown");
-        Problem::Internal
-    })
+    Ok(written.collect::<Result<_, super::NotReady>>()?)
 }
 
 impl Written<'_> {
