@@ -127,14 +127,14 @@ impl App {
         let remote = keys.remote.clone();
         let started = async {
             let shared = share(config, pool.clone(), keys, (clock, ids, secrets), address).await?;
-            let kept = Kept::read(&shared).await.map_err(AppError::Catalogue)?;
+            let kept = Arc::new(Kept::read(&shared).await.map_err(AppError::Catalogue)?);
             // Sets that do not come keep nobody from starting: our own keys are there.
             remote.fetch().await;
             let client = Client::new(shared.config.outgoing)?;
             let server = serve((listener, address), &shared, &kept).map_err(AppError::Server)?;
             Ok((shared, kept, client, server))
         };
-        let (shared, Kept { catalogue, installs, .. }, client, server) = match started.await {
+        let (shared, kept, client, server) = match started.await {
             Ok(started) => started,
             Err(error) => {
                 pool.close().await;
@@ -146,6 +146,7 @@ impl App {
         };
         // From here on nothing fails that would leave the database running.
         let mut background = work_beside(&shared, client);
+        let (catalogue, installs) = (kept.catalogue.clone(), kept.installs.clone());
         let follower = catalogue.clone();
         background.start("the catalogue in memory", move |stop| follower.clone().follow(stop));
         background.start("installs in memory", move |stop| installs.clone().settle(stop));

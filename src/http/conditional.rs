@@ -62,7 +62,7 @@ pub fn names(tags: &str, tag: &str) -> bool {
 pub fn answer<P, B>(
     call: &Call<P, B>,
     tag: &Tag,
-    body: Bytes,
+    body: &Bytes,
     packed: impl FnOnce(Encoding) -> Option<Bytes>,
 ) -> HttpResponse {
     if let Some(known) = call.list(&header::IF_NONE_MATCH).and_then(|tags| tag.named_by(&tags)) {
@@ -75,7 +75,7 @@ pub fn answer<P, B>(
     response.append_header((header::CONTENT_TYPE, HeaderValue::from_static("application/hal+json")));
     match packed {
         Some((form, bytes)) => response.append_header((header::CONTENT_ENCODING, form.as_str())).body(bytes),
-        None => response.body(body),
+        None => response.body(body.clone()),
     }
 }
 

@@ -14,6 +14,7 @@ use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
+use actix_web::http::uri::PathAndQuery;
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 
@@ -64,6 +65,12 @@ impl<P, B> Call<P, B> {
     #[must_use]
     pub fn raw_tail(&self, segments: usize) -> &str {
         self.head.path().splitn(segments + 2, '/').nth(segments + 1).unwrap_or_default()
+    }
+
+    /// Path and query, as they were sent.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.head.uri().path_and_query().map_or("/", PathAndQuery::as_str)
     }
 
     /// The query as it was sent; `None` when there is none.

@@ -102,6 +102,12 @@ impl Answer {
         Self { tag, body: body.into(), is_wanted: AtomicBool::new(false), packed: Default::default() }
     }
 
+    /// Whether it is small enough to be kept for who asks again.
+    #[must_use]
+    pub fn is_worth_keeping(&self) -> bool {
+        self.body.len() <= LARGEST
+    }
+
     /// A packed form, where it has half of the bytes at most: made once, for all who ask again.
     #[must_use]
     pub fn packed(&self, form: Encoding) -> Option<Bytes> {
@@ -165,7 +171,7 @@ impl Answers {
             return Ok(known);
         }
         let answer = Arc::new(make()?);
-        if answer.body.len() <= LARGEST {
+        if answer.is_worth_keeping() {
             let (languages, origin) = (asked.languages.into(), asked.origin.into());
             self.0.insert(Key { numbers: asked.numbers(), languages, origin }, answer.clone());
         }

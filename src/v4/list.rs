@@ -4,15 +4,14 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answer, Answers, Asked, Question};
+use super::answers::{Answer, Asked, Question};
+use super::kept::Kept;
 use super::model::{View, WidgetModel};
-use super::snapshot::{Live, Written, shown, tag_of};
+use super::snapshot::{Written, shown, tag_of};
 use crate::http::caller::User;
-use crate::http::conditional;
 use crate::http::hal::{self, PageLinks};
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
-use crate::installs::Remembered;
 
 /// What follows the widgets of a page.
 const END: &[u8] = b"]}}";
@@ -57,17 +56,20 @@ pub struct Embedded<'a> {
     ),
 )]
 pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Problem> {
+    let (kept, view) = (call.state::<Kept>()?, View::of(&call));
+    if let Some(response) = kept.again(&call, &view) {
+        return Ok(response);
+    }
     let limits = &call.shared.config.limits;
     let query = call.query();
     let page = query.positive("page", 1, limits.page)?;
     let limit = query.capped("limit", DEFAULT_LIMIT.min(limits.page_size), limits.page_size)?;
     let caller = &call.who.0;
     // What an account may see is looked up in any case: how long an answer takes tells nobody what there is.
-    let installs = call.state::<Remembered>()?.all(caller.account).await?;
-    let catalogue = call.state::<Live>()?.read().await?;
-    let view = View::of(&call);
+    let (installs, as_of) = kept.installs.all(caller.account).await?;
+    let catalogue = kept.catalogue.read().await?;
     let asked = Asked::new(catalogue.number(), caller, Question::Page(page, limit, installs.content()), &view);
-    let answer = call.state::<Answers>()?.of(asked, || {
+    let answer = kept.answers.of(asked, || {
         let (most, skipped) = (index(limit), index((page - 1) * limit));
         let mut seen = catalogue.page(caller, &installs, skipped, most.saturating_add(1));
         let more = seen.len() > most;
@@ -79,7 +81,7 @@ pub(crate) async fn list(call: Call<User, NoBody>) -> Result<HttpResponse, Probl
         let tag = tag_of(&format!("{page} {limit} {has_next}"), &view, &widgets);
         body(page, &links, &widgets, &view).map(|body| Answer::new(tag, body))
     })?;
-    Ok(conditional::answer(&call, &answer.tag, answer.body.clone(), |form| answer.packed(form)))
+    Ok(kept.answer(&call, &view, (catalogue.number(), as_of), &answer))
 }
 
 fn index(number: u64) -> usize {

@@ -6,6 +6,7 @@ pub mod install;
 pub mod kept;
 pub mod list;
 pub mod model;
+pub mod recent;
 pub mod show;
 pub mod snapshot;
 pub mod uninstall;

@@ -2,17 +2,17 @@
 
 use actix_web::HttpResponse;
 
-use super::answers::{Answer, Answers, Asked, Question};
+use super::answers::{Answer, Asked, Question};
+use super::kept::Kept;
 use super::model::{View, WidgetModel};
-use super::snapshot::{Live, Seen, shown, tag_of};
+use super::snapshot::{Seen, shown, tag_of};
 use crate::archive::WidgetCode;
 use crate::catalogue::WidgetId;
 use crate::http::caller::User;
-use crate::http::conditional;
 use crate::http::hal;
 use crate::http::problem::Problem;
 use crate::http::route::{Call, NoBody};
-use crate::installs::{Remembered, Sighting, store};
+use crate::installs::{Sighting, store};
 
 /// No widget has this number.
 const NO_WIDGET: WidgetId = WidgetId(0);
@@ -31,22 +31,25 @@ const NO_WIDGET: WidgetId = WidgetId(0);
     ),
 )]
 pub(crate) async fn show(call: Call<User, NoBody>) -> Result<HttpResponse, Problem> {
+    let (kept, view) = (call.state::<Kept>()?, View::of(&call));
+    if let Some(response) = kept.again(&call, &view) {
+        return Ok(response);
+    }
     let code: WidgetCode = call.segment("code").parse().map_err(|_| Problem::NoWidget)?;
     let caller = &call.who.0;
-    let catalogue = call.state::<Live>()?.read().await?;
+    let catalogue = kept.catalogue.read().await?;
     let widget = catalogue.of_code(&code);
     if caller.client.is_some() && widget.is_some_and(|widget| widget.client == caller.client) {
         return Box::pin(with_settings(&call, &code)).await;
     }
     // Asked for in any case: how long an answer takes tells nobody whether there is a widget that they do not see.
-    let installs = call.state::<Remembered>()?;
-    let install = installs.one(caller.account, widget.map_or(NO_WIDGET, |widget| widget.id)).await?;
+    let id = widget.map_or(NO_WIDGET, |widget| widget.id);
+    let (install, as_of) = kept.installs.one(caller.account, id).await?;
     let widget = widget.filter(|widget| widget.is_public || install.is_some() || widget.is_of(caller));
     let widget = widget.ok_or(Problem::NoWidget)?;
-    let view = View::of(&call);
     let asked = Asked::new(catalogue.number(), caller, Question::One(widget.id, install), &view);
-    let answer = call.state::<Answers>()?.of(asked, || made(Seen { widget, install }, &view))?;
-    Ok(conditional::answer(&call, &answer.tag, answer.body.clone(), |form| answer.packed(form)))
+    let answer = kept.answers.of(asked, || made(Seen { widget, install }, &view))?;
+    Ok(kept.answer(&call, &view, (catalogue.number(), as_of), &answer))
 }
 
 fn made(seen: Seen<'_>, view: &View<'_>) -> Result<Answer, Problem> {

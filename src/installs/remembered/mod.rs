@@ -93,19 +93,19 @@ impl Remembered {
         Self { pool, writes, mode, together, known, settled, metrics, statement_time }
     }
 
-    /// Every install of an account.
+    /// Every install of an account, and as of when they are remembered, see [`Self::is_still`].
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn all(&self, account: AccountId) -> Result<Arc<Placements>, Failure> {
+    pub async fn all(&self, account: AccountId) -> Result<(Arc<Placements>, Option<Ended>), Failure> {
         match self.believed(account) {
             Some(known) => {
                 self.metrics.installs_were_known();
-                Ok(known.placements)
+                Ok((known.placements, self.is_exact().then_some(known.covers)))
             }
             // Seldom, so not a part of what every request carries.
-            None => Box::pin(self.read(account)).await,
+            None => Box::pin(self.read(account)).await.map(|placements| (placements, None)),
         }
     }
 
@@ -129,6 +129,19 @@ impl Remembered {
         self.mode == InstallMemory::OnlyWriter
     }
 
+    /// Whether an account still has what was remembered of it as of then, because nobody has changed it; it counts as remembered.
+    #[must_use]
+    pub fn is_still(&self, account: AccountId, then: Ended) -> bool {
+        let writes = self.writes.of(account);
+        // Asked first: what ends later counts as ended now.
+        let quiet = !writes.are_under_way();
+        let is_still = quiet && writes.ended() == then;
+        if is_still {
+            self.metrics.installs_were_known();
+        }
+        is_still
+    }
+
     /// Whether it is known that an account has not installed a widget.
     ///
     /// # Errors
@@ -139,20 +152,22 @@ impl Remembered {
         if !self.is_exact() || self.writes.of(account).are_under_way() {
             return Ok(false);
         }
-        Ok(self.all(account).await?.of_widget(widget).is_none())
+        let (installs, _) = self.all(account).await?;
+        Ok(installs.of_widget(widget).is_none())
     }
 
-    /// An account's install of one widget.
+    /// An account's install of one widget, and as of when it is remembered, see [`Self::is_still`].
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn one(&self, account: AccountId, widget: WidgetId) -> Result<Option<Placed>, Failure> {
+    pub async fn one(&self, account: AccountId, widget: WidgetId) -> Result<(Option<Placed>, Option<Ended>), Failure> {
         if self.mode == InstallMemory::None {
             self.metrics.installs_were_read();
-            return Box::pin(self.ask_for_one(account, widget)).await;
+            return Ok((Box::pin(self.ask_for_one(account, widget)).await?, None));
         }
-        Ok(self.all(account).await?.of_widget(widget))
+        let (installs, as_of) = self.all(account).await?;
+        Ok((installs.of_widget(widget), as_of))
     }
 
     /// Where this thread's reads wait.

@@ -229,7 +229,7 @@ impl Live {
     }
 
     /// What is in memory, when nothing speaks against it.
-    fn believed(&self) -> Option<Catalogue> {
+    pub fn believed(&self) -> Option<Catalogue> {
         // Asked first: what ends later counts as ended now.
         let quiet = !self.writes.are_under_way();
         let shown = self.shown();
