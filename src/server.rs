@@ -36,7 +36,11 @@ const DISCONNECT: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// When the address cannot be listened on, or two paths of the route table mean the same.
-pub fn serve((listener, address): (TcpListener, SocketAddr), shared: &Arc<Shared>, kept: &Arc<Kept>) -> io::Result<Server> {
+pub fn serve(
+    (listener, address): (TcpListener, SocketAddr),
+    shared: &Arc<Shared>,
+    kept: &Arc<Kept>,
+) -> io::Result<Server> {
     let config = &shared.config;
     let paths = Arc::new(Paths::of(routes::table()).map_err(io::Error::other)?);
     let server = Server::build().workers(config.threads()).shutdown_timeout(DRAIN_SECONDS).disable_signals();

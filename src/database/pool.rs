@@ -181,6 +181,12 @@ impl Pool {
         self.catalogue().await
     }
 
+    /// Whether somebody who needs a connection would find one.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.nearest().is_some()
+    }
+
     /// How many connections there are.
     #[must_use]
     pub fn size(&self) -> u32 {

@@ -4,6 +4,7 @@ mod conditional;
 mod following;
 mod installs;
 mod model;
+mod recent;
 mod two_servers;
 
 use tokio::io::AsyncWriteExt as _;

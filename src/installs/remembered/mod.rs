@@ -184,7 +184,7 @@ impl Remembered {
                 async move {
                     let mut connection = taken(connection, &pool).await?;
                     let placements = store::placements_together(&mut connection, &accounts).await?;
-                    Ok((connection, placements))
+                    Ok((pool.has_more().then_some(connection), placements))
                 }
             };
             if let Some(placements) = all.ask(account, put).await {
@@ -202,7 +202,7 @@ impl Remembered {
                 async move {
                     let mut connection = taken(connection, &pool).await?;
                     let placed = store::placement_together(&mut connection, &questions).await?;
-                    Ok((connection, placed))
+                    Ok((pool.has_more().then_some(connection), placed))
                 }
             };
             if let Some(placed) = one.ask((account, widget), put).await {
@@ -287,7 +287,8 @@ impl Remembered {
 async fn taken(connection: Option<Lone>, pool: &Pool) -> Result<Lone, Failure> {
     match connection {
         Some(connection) => Ok(connection),
-        None => pool.alone().await,
+        // Seldom, and larger than all else that is waited for here.
+        None => Box::pin(pool.alone()).await,
     }
 }
 

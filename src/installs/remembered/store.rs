@@ -69,10 +69,8 @@ pub(super) async fn placement_together(
 ) -> Result<Vec<Option<Placed>>, Failure> {
     let (accounts, widgets): (Vec<i64>, Vec<i64>) =
         questions.iter().map(|(account, widget)| (account.get(), widget.0)).unzip();
-    let rows = sqlx::query("SELECT is_installed, pipeline FROM installs_at($1, $2)").bind(accounts).bind(widgets);
-    let placed = |row: &PgRow| {
-        let pipeline_id = row.try_get("pipeline")?;
-        Ok(row.try_get::<bool, _>("is_installed")?.then_some(Placed { pipeline_id }))
-    };
-    rows.fetch_all(&mut **connection).await?.iter().map(placed).collect()
+    let rows = sqlx::query_as::<_, (bool, Option<i64>)>("SELECT is_installed, pipeline FROM installs_at($1, $2)");
+    let rows = rows.bind(accounts).bind(widgets).fetch_all(&mut **connection).await?;
+    let placed = |(is_installed, pipeline_id): (bool, _)| is_installed.then_some(Placed { pipeline_id });
+    Ok(rows.into_iter().map(placed).collect())
 }

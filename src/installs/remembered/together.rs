@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::database::Failure;
 
@@ -18,43 +18,65 @@ const MOST: usize = 64;
 /// A statement that takes longer is not waited for by others: the next [`MOST`] are put beside it.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a connection is kept for the next question.
+const KEPT: Duration = Duration::from_millis(5);
+
 /// Gathers questions `Q` that are answered by an `A` each.
 #[derive(Debug)]
-pub(super) struct Together<Q, A>(Arc<Mutex<Waiting<Q, A>>>);
+pub(super) struct Together<Q, A>(Arc<All<Q, A>>);
+
+#[derive(Debug)]
+struct All<Q, A> {
+    waiting: Mutex<Waiting<Q, A>>,
+    /// Told of a question, when who puts them waits for one.
+    asked: Notify,
+}
 
 #[derive(Debug)]
 struct Waiting<Q, A> {
     questions: Vec<(Q, oneshot::Sender<A>)>,
-    /// Whether somebody puts them, statement by statement.
-    under_way: bool,
+    putting: Putting,
+}
+
+/// Whether somebody puts questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Putting {
+    Nobody,
+    /// Somebody waits for one, and has a connection.
+    Waits,
+    /// Somebody puts them, statement by statement.
+    UnderWay,
 }
 
 impl<Q, A> Default for Together<Q, A> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Waiting { questions: Vec::new(), under_way: false })))
+        let waiting = Mutex::new(Waiting { questions: Vec::new(), putting: Putting::Nobody });
+        Self(Arc::new(All { waiting, asked: Notify::new() }))
     }
 }
 
 impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
     /// Asks `put` for the answer to a question, perhaps together with others'; it answers each in its place. It is given the connection of the
-    /// statement before, if there is one, and gives its own back. `None` when it could not answer: then it is worth asking alone, since what
-    /// is wrong may be another's question.
+    /// statement before, if there is one, and gives its own back, if it may be kept. `None` when it could not answer: then it is worth asking
+    /// alone, since what is wrong may be another's question.
     pub(super) async fn ask<F, C: Send + 'static>(
         &self,
         question: Q,
         put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static,
     ) -> Option<A>
     where
-        F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
+        F: Future<Output = Result<(Option<C>, Vec<A>), Failure>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let somebody_puts_them = {
-            let mut waiting = lock(&self.0);
+        let putting = {
+            let mut waiting = self.0.lock();
             waiting.questions.push((question, answer));
-            std::mem::replace(&mut waiting.under_way, true)
+            std::mem::replace(&mut waiting.putting, Putting::UnderWay)
         };
-        if !somebody_puts_them {
-            begin(&self.0, put);
+        match putting {
+            Putting::Nobody => begin(&self.0, put),
+            Putting::Waits => self.0.asked.notify_one(),
+            Putting::UnderWay => {}
         }
         answered.await.ok()
     }
@@ -62,42 +84,59 @@ impl<Q: Copy + Send + 'static, A: Send + 'static> Together<Q, A> {
 
 /// Puts them, as was said before. Not by the handler: its client may go away, and the others would wait for ever.
 fn begin<Q: Copy + Send + 'static, A: Send + 'static, F, C: Send + 'static>(
-    all: &Arc<Mutex<Waiting<Q, A>>>,
+    all: &Arc<All<Q, A>>,
     put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static,
 ) where
-    F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
+    F: Future<Output = Result<(Option<C>, Vec<A>), Failure>> + Send + 'static,
 {
-    tokio::spawn(answer_all(UnderWay { waiting: all.clone(), is_over: false }, put));
+    tokio::spawn(answer_all(UnderWay { all: all.clone(), is_over: false }, put));
 }
 
-fn lock<Q, A>(waiting: &Mutex<Waiting<Q, A>>) -> MutexGuard<'_, Waiting<Q, A>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl<Q, A> All<Q, A> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<Q, A>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Statements that are under way one after the other, until there are no questions any more.
 struct UnderWay<Q, A> {
-    waiting: Arc<Mutex<Waiting<Q, A>>>,
+    all: Arc<All<Q, A>>,
     /// Whether others are waited for no more.
     is_over: bool,
 }
 
 impl<Q, A> UnderWay<Q, A> {
-    /// The next questions; when there are none, or others put them, this one is over.
-    fn next(&mut self) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)>
+    /// The next questions. When there are none, this one waits for one as long as it may; and is over when none comes, or others put them.
+    async fn next(&mut self, mut may_wait: bool) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)>
+    where
+        Q: Copy,
+    {
+        loop {
+            if let Some(questions) = self.next_now(may_wait) {
+                return Some(questions);
+            }
+            if self.is_over {
+                return None;
+            }
+            may_wait = tokio::time::timeout(KEPT, self.all.asked.notified()).await.is_ok();
+        }
+    }
+
+    fn next_now(&mut self, may_wait: bool) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)>
     where
         Q: Copy,
     {
         if self.is_over {
             return None;
         }
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.all.lock();
         // Who has gone away wants no answer.
         waiting.questions.retain(|(_, answer)| !answer.is_closed());
         let count = waiting.questions.len().min(MOST);
         if count == 0 {
-            // In the same breath: who comes next sees that nobody will look any more.
-            waiting.under_way = false;
-            self.is_over = true;
+            // In the same breath: who comes next sees that it must be told, or that nobody will look any more.
+            waiting.putting = if may_wait { Putting::Waits } else { Putting::Nobody };
+            self.is_over = !may_wait;
             return None;
         }
         Some(waiting.questions.drain(..count).unzip())
@@ -108,11 +147,11 @@ impl<Q, A> UnderWay<Q, A> {
     where
         Q: Copy + Send + 'static,
         A: Send + 'static,
-        F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
+        F: Future<Output = Result<(Option<C>, Vec<A>), Failure>> + Send + 'static,
     {
         self.is_over = true;
         // When there is nothing to put, it ends at once.
-        begin(&self.waiting, put);
+        begin(&self.all, put);
     }
 }
 
@@ -120,8 +159,8 @@ impl<Q, A> Drop for UnderWay<Q, A> {
     fn drop(&mut self) {
         if !self.is_over {
             // Its thread is being stopped. Those who wait ask alone.
-            let mut waiting = lock(&self.waiting);
-            waiting.under_way = false;
+            let mut waiting = self.all.lock();
+            waiting.putting = Putting::Nobody;
             waiting.questions.clear();
         }
     }
@@ -131,10 +170,10 @@ async fn answer_all<Q: Copy + Send + 'static, A: Send + 'static, C: Send + 'stat
     mut under_way: UnderWay<Q, A>,
     put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static,
 ) where
-    F: Future<Output = Result<(C, Vec<A>), Failure>> + Send + 'static,
+    F: Future<Output = Result<(Option<C>, Vec<A>), Failure>> + Send + 'static,
 {
     let mut connection = None;
-    while let Some((questions, waiting)) = under_way.next() {
+    while let Some((questions, waiting)) = under_way.next(connection.is_some()).await {
         let mut answers = pin!(put(connection.take(), questions));
         let in_time = tokio::time::timeout(PATIENCE, answers.as_mut()).await;
         let answers = if let Ok(answers) = in_time {
@@ -145,7 +184,7 @@ async fn answer_all<Q: Copy + Send + 'static, A: Send + 'static, C: Send + 'stat
         };
         match answers {
             Ok((used, answers)) => {
-                connection = Some(used);
+                connection = used;
                 for (answer, waiting) in answers.into_iter().zip(waiting) {
                     // Who has gone away wants no answer.
                     let _ = waiting.send(answer);
@@ -169,13 +208,16 @@ mod tests {
 
     thread_local! {
         static PUT: RefCell<Vec<Vec<u32>>> = const { RefCell::new(Vec::new()) };
+        /// Whether each was put on the connection of the one before.
+        static KEPT_ONE: RefCell<Vec<bool>> = const { RefCell::new(Vec::new()) };
     }
 
-    type Answered = std::pin::Pin<Box<dyn Future<Output = Result<((), Vec<u32>), Failure>> + Send>>;
+    type Answered = std::pin::Pin<Box<dyn Future<Output = Result<(Option<()>, Vec<u32>), Failure>> + Send>>;
 
     /// Answers with the double, when it is let.
     fn doubled(gate: Arc<Semaphore>) -> impl Fn(Option<()>, Vec<u32>) -> Answered + Clone {
-        move |_, questions| {
+        move |connection, questions| {
+            KEPT_ONE.with_borrow_mut(|kept| kept.push(connection.is_some()));
             PUT.with_borrow_mut(|put| put.push(questions.clone()));
             let gate = gate.clone();
             Box::pin(async move {
@@ -183,7 +225,7 @@ mod tests {
                 if questions.contains(&13) {
                     return Err(Failure::Corrupt { table: "t", row: "13".to_owned(), why: "it is 13".to_owned() });
                 }
-                Ok(((), questions.into_iter().map(|question| question * 2).collect()))
+                Ok((Some(()), questions.into_iter().map(|question| question * 2).collect()))
             })
         }
     }
@@ -225,6 +267,21 @@ mod tests {
         assert_eq!(PUT.with_borrow(Clone::clone), [vec![1], vec![2, 3]]);
         gate.add_permits(1);
         assert_eq!(ask(4).await, Some(8));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_kept_for_a_moment() {
+        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(100)));
+        let ask = async |question| together.ask(question, doubled(gate.clone())).await;
+        for pause in [Duration::ZERO, KEPT / 2, KEPT * 2, KEPT / 2] {
+            tokio::time::sleep(pause).await;
+            assert_eq!(ask(2).await, Some(4));
+        }
+        assert_eq!(KEPT_ONE.with_borrow(Clone::clone), [false, true, false, true]);
+        // Who fails has lost it, and who has none does not wait for others.
+        assert_eq!(ask(13).await, None);
+        assert_eq!(ask(3).await, Some(6));
+        assert_eq!(KEPT_ONE.with_borrow(|kept| kept.last().copied()), Some(false));
     }
 
     #[tokio::test(start_paused = true)]
