@@ -68,8 +68,10 @@ fn nobody_else_is_given_it() {
         assert_eq!(admin.post("/api/v4/widgets/a", r#"{"k":"v"}"#).await.status, 200);
         let shown = again(&admin, "/api/v4/widgets/a").await.json();
         assert_eq!((&shown["is_active_in_account"], &shown["settings"]), (&true.into(), &serde_json::Value::Null));
-        // Another account, with the same request.
+        // Another account with the same request, which has changed as often what it has installed.
+        app.publish(&Sample::plain("b")).await;
         let stranger = app.caller(Claims::admin(9, 7));
+        assert_eq!(stranger.post("/api/v4/widgets/b", "{}").await.status, 200);
         assert_eq!(again(&stranger, "/api/v4/widgets/a").await.json()["is_active_in_account"], false);
         // The widget's own integration sees the settings, also when the same user asked before without it.
         let own = app.caller(Claims::admin(1, 7).client(OWN));
