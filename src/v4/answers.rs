@@ -102,6 +102,14 @@ impl Answer {
         Self { tag, body: body.into(), is_wanted: AtomicBool::new(false), packed: Default::default() }
     }
 
+    /// Says that somebody has asked for it again.
+    pub fn is_asked_for_again(&self) {
+        // Threads that only look do not wait for each other.
+        if !self.is_wanted.load(Ordering::Relaxed) {
+            self.is_wanted.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Whether it is small enough to be kept for who asks again.
     #[must_use]
     pub fn is_worth_keeping(&self) -> bool {
@@ -164,10 +172,7 @@ impl Answers {
     pub fn of<E>(&self, asked: Option<Asked<'_>>, make: impl FnOnce() -> Result<Answer, E>) -> Result<Arc<Answer>, E> {
         let Some(asked) = asked else { return make().map(Arc::new) };
         if let Some(known) = self.0.get(&asked) {
-            // Threads that only look do not wait for each other.
-            if !known.is_wanted.load(Ordering::Relaxed) {
-                known.is_wanted.store(true, Ordering::Relaxed);
-            }
+            known.is_asked_for_again();
             return Ok(known);
         }
         let answer = Arc::new(make()?);

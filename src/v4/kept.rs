@@ -57,9 +57,16 @@ impl Kept {
     /// What this thread answered to the same request just now, if it is still the answer.
     #[must_use]
     pub fn again(&self, call: &Call<User, NoBody>, view: &View<'_>) -> Option<HttpResponse> {
+        // Of what others change too, nothing is kept.
+        if !self.installs.is_exact() {
+            return None;
+        }
         let (account, catalogue) = (call.who.0.account, self.catalogue.believed()?.number());
         let is_newest = |from: MadeFrom| from.catalogue == catalogue && self.installs.is_still(account, from.installs);
-        self.recent.again(&sent(call, view), is_newest, |answer| respond(call, answer))
+        self.recent.again(&sent(call, view), is_newest, |answer| {
+            answer.is_asked_for_again();
+            respond(call, answer)
+        })
     }
 
     /// Answers a request, with what was made from this content of the catalogue and, where that is known, from what the account had installed

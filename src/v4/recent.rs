@@ -18,7 +18,7 @@ use crate::threads::PerThread;
 const EACH: usize = 16;
 
 /// All of a request that its answer depends on, as it was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sent<'a> {
     /// Who asks: what a user owns is seen by nobody else.
     account: i64,
@@ -61,7 +61,7 @@ impl Given {
 
 #[derive(Debug, Default)]
 struct Place {
-    /// The request that came here last, as a number.
+    /// The last request here of which the answer had to be looked for, as a number.
     last: u64,
     given: Option<Given>,
 }
@@ -79,7 +79,7 @@ impl<'a> Sent<'a> {
     }
 
     fn number(&self) -> u64 {
-        BuildHasherDefault::<DefaultHasher>::default().hash_one((self.account, self.target))
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(self)
     }
 }
 
@@ -97,8 +97,8 @@ impl Recent {
         })?
     }
 
-    /// Keeps what was answered, if it was asked for twice in a row: what is asked for once has no use for it, and would take its place from
-    /// what is.
+    /// Keeps what was answered, if the same had to be looked for the last time, too: what is asked for once has no use for it, and would take
+    /// its place from what is.
     pub fn keep(&self, sent: &Sent<'_>, from: MadeFrom, answer: &Arc<Answer>) {
         if !answer.is_worth_keeping() {
             return;
@@ -147,15 +147,20 @@ mod tests {
             recent.keep(&SENT, FROM, &answer("first"));
         }
         assert_eq!(again(&recent, &SENT, FROM).unwrap(), b"first");
-        let client = Some(Uuid::from_u128(1));
-        for other in [
-            Sent { account: 2, ..SENT },
-            Sent { user: 2, ..SENT },
-            Sent { client, ..SENT },
-            Sent { target: "/a?b=2", ..SENT },
-            Sent { languages: "", ..SENT },
-            Sent { origin: "http://b", ..SENT },
-        ] {
+        // All that come to the same place.
+        let number = |number: usize| i64::try_from(number).unwrap();
+        let texts: Vec<String> = (2..400).map(|number| number.to_string()).collect();
+        let others = texts.iter().enumerate().flat_map(|(index, text)| {
+            [
+                Sent { account: number(index) + 2, ..SENT },
+                Sent { user: number(index) + 2, ..SENT },
+                Sent { client: Some(Uuid::from_u128(index as u128)), ..SENT },
+                Sent { target: text, ..SENT },
+                Sent { languages: text, ..SENT },
+                Sent { origin: text, ..SENT },
+            ]
+        });
+        for other in others {
             assert_eq!(again(&recent, &other, FROM), None, "{other:?}");
         }
         let later = [
@@ -180,7 +185,7 @@ mod tests {
         for _ in 0..2 {
             recent.keep(&SENT, FROM, &answer("kept"));
         }
-        for number in 2..200 {
+        for number in 2..400 {
             recent.keep(&Sent { account: number, ..SENT }, FROM, &answer("other"));
         }
         assert_eq!(again(&recent, &SENT, FROM).unwrap(), b"kept");

@@ -1,6 +1,7 @@
 //! What a server answered just now is given again only to who asks the very same, and only while it is the answer.
 
 use uuid::Uuid;
+use widget_registry::auth::AccountId;
 
 use crate::support::{Answer, Claims, Client, Sample, Setup, test_with};
 
@@ -91,5 +92,21 @@ fn nobody_else_is_given_it() {
         assert_eq!(admin.put("/registry/v1/widgets/a/visibility", r#"{"visibility":"private"}"#).await.status, 200);
         again(&stranger, "/api/v4/widgets/a").await.problem(404);
         assert_eq!(again(&admin, "/api/v4/widgets/a").await.status, 200);
+    });
+}
+
+/// It may be committed already, though nobody here knows it yet.
+#[test]
+fn while_a_change_is_under_way_nothing_is_given_again() {
+    test_with(only_writer(), async |app| {
+        let widget = app.publish(&Sample::plain("a")).await;
+        let client = app.caller(Claims::user(100, 7));
+        assert_eq!(again(&client, "/api/v4/widgets/a").await.json()["is_active_in_account"], false);
+        let write = app.install_writes.of(AccountId::new(100).unwrap()).begin();
+        let insert = "INSERT INTO installs (account_id, widget_id, settings, sealed, installed_by_user_id) VALUES (100, $1, '{}', 0, 7)";
+        sqlx::query(insert).bind(widget).execute(&app.pool).await.unwrap();
+        assert_eq!(again(&client, "/api/v4/widgets/a").await.json()["is_active_in_account"], true);
+        drop(write);
+        assert_eq!(again(&client, "/api/v4/widgets/a").await.json()["is_active_in_account"], true);
     });
 }

@@ -117,6 +117,7 @@ fn any_sequence_is_seen_by_two(seed: u64, setup: impl Fn() -> Setup) {
 
 async fn any_sequence_is_seen(seed: u64, first: &TestApp, second: &TestApp) {
     let (mut chance, mut model) = (Chance(seed), Model::default());
+    let times = if std::ptr::eq(first, second) { 3 } else { 1 };
     let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
     for number in 0..STEPS {
         // Some steps on one server, then everybody waits until the other has seen them.
@@ -131,8 +132,8 @@ async fn any_sequence_is_seen(seed: u64, first: &TestApp, second: &TestApp) {
         *statuses.entry(status).or_default() += 1;
         for user in [user, chance.one(&USERS)] {
             let (expected, limit) = (sorted(model.list(user)), 1 + chance.below(4));
-            // From the third time on a server gives again what it answered just now.
-            for _ in 0..3 {
+            // From the third time on the only writer gives again what it answered just now.
+            for _ in 0..times {
                 let (listed, single) = seen(here, user, limit).await;
                 assert_eq!((&listed, &single), (&expected, &expected), "{number}: {user:?} {code} {step:?}");
             }

@@ -18,8 +18,10 @@ fn connections_of_every_part_are_used_and_waited_for() {
         let pool = pool(app);
         let mut held = Vec::new();
         for _ in 0..5 {
+            assert!(pool.has_more());
             held.push(pool.catalogue().await.unwrap());
         }
+        assert!(!pool.has_more());
         assert_eq!((pool.size(), pool.num_idle()), (5, 0));
         // This thread's own part is the first one's; what becomes free is of the other.
         for _ in 0..5 {

@@ -93,7 +93,8 @@ impl Remembered {
         Self { pool, writes, mode, together, known, settled, metrics, statement_time }
     }
 
-    /// Every install of an account, and as of when they are remembered, see [`Self::is_still`].
+    /// Every install of an account, and as of when they are remembered, see [`Self::is_still`]: of those that others change too, or that were
+    /// read just now, nobody knows.
     ///
     /// # Errors
     ///

@@ -5,8 +5,10 @@
 //! way to the database and back costs. A statement that takes long, because it waits for a lock, is waited for by nobody else. An answer is
 //! always from after its question: nothing is remembered.
 //!
-//! The connection is kept for a moment after the last question: giving it back and taking one again cost as much as a statement. That is
-//! only while there are others for who else needs one.
+//! The connection is kept for a moment after the last question: giving it back and taking one again cost as much as a statement. When a
+//! statement has ended and there is no other connection for who else needs one, it is given back, though that costs more: somebody may wait for
+//! it. So they wait for a statement and that moment at most. And it is given back after a while in any case, for only then does the pool look
+//! whether it is too old.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::database::Failure;
 
@@ -24,6 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How long a connection is kept for the next question.
 const KEPT: Duration = Duration::from_millis(5);
+/// How long it is kept, however many questions there are.
+const KEPT_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Gathers questions `Q` that are answered by an `A` each.
 #[derive(Debug)]
@@ -93,7 +98,7 @@ fn begin<Q: Copy + Send + 'static, A: Send + 'static, F, C: Send + 'static>(
 ) where
     F: Future<Output = Result<(Option<C>, Vec<A>), Failure>> + Send + 'static,
 {
-    tokio::spawn(answer_all(UnderWay { all: all.clone(), is_over: false }, put));
+    tokio::spawn(answer_all(Statements { all: all.clone(), is_over: false }, put));
 }
 
 impl<Q, A> All<Q, A> {
@@ -102,29 +107,27 @@ impl<Q, A> All<Q, A> {
     }
 }
 
-/// Statements that are under way one after the other, until there are no questions any more.
-struct UnderWay<Q, A> {
+/// Statements that are put one after the other, until there are no questions any more.
+struct Statements<Q, A> {
     all: Arc<All<Q, A>>,
     /// Whether others are waited for no more.
     is_over: bool,
 }
 
-impl<Q, A> UnderWay<Q, A> {
-    /// The next questions. When there are none, this one waits for one as long as it may; and is over when none comes, or others put them.
-    async fn next(&mut self, mut may_wait: bool) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)>
-    where
-        Q: Copy,
-    {
-        loop {
+impl<Q, A> Statements<Q, A> {
+    /// The next questions. When there are none, one that has a connection waits for a moment. It is over when none comes, or others put them.
+    async fn next(&mut self, mut has_connection: bool) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
+        while !self.is_over {
             self.gather().await;
-            if let Some(questions) = self.next_now(may_wait) {
+            if let Some(questions) = self.next_now(has_connection) {
                 return Some(questions);
             }
             if self.is_over {
-                return None;
+                break;
             }
-            may_wait = tokio::time::timeout(KEPT, self.all.asked.notified()).await.is_ok();
+            has_connection = tokio::time::timeout(KEPT, self.all.asked.notified()).await.is_ok();
         }
+        None
     }
 
     /// Lets more come, for as long as this thread has others who ask at once: it answers them first in any case.
@@ -140,13 +143,7 @@ impl<Q, A> UnderWay<Q, A> {
         }
     }
 
-    fn next_now(&mut self, may_wait: bool) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)>
-    where
-        Q: Copy,
-    {
-        if self.is_over {
-            return None;
-        }
+    fn next_now(&mut self, may_wait: bool) -> Option<(Vec<Q>, Vec<oneshot::Sender<A>>)> {
         let mut waiting = self.all.lock();
         // Who has gone away wants no answer.
         waiting.questions.retain(|(_, answer)| !answer.is_closed());
@@ -173,7 +170,7 @@ impl<Q, A> UnderWay<Q, A> {
     }
 }
 
-impl<Q, A> Drop for UnderWay<Q, A> {
+impl<Q, A> Drop for Statements<Q, A> {
     fn drop(&mut self) {
         if !self.is_over {
             // Its thread is being stopped. Those who wait ask alone.
@@ -185,24 +182,27 @@ impl<Q, A> Drop for UnderWay<Q, A> {
 }
 
 async fn answer_all<Q: Copy + Send + 'static, A: Send + 'static, C: Send + 'static, F>(
-    mut under_way: UnderWay<Q, A>,
+    mut statements: Statements<Q, A>,
     put: impl Fn(Option<C>, Vec<Q>) -> F + Clone + Send + Sync + 'static,
 ) where
     F: Future<Output = Result<(Option<C>, Vec<A>), Failure>> + Send + 'static,
 {
-    let mut connection = None;
-    while let Some((questions, waiting)) = under_way.next(connection.is_some()).await {
+    let (mut connection, mut taken) = (None, Instant::now());
+    while let Some((questions, waiting)) = statements.next(connection.is_some()).await {
+        if connection.is_none() {
+            taken = Instant::now();
+        }
         let mut answers = pin!(put(connection.take(), questions));
         let in_time = tokio::time::timeout(PATIENCE, answers.as_mut()).await;
         let answers = if let Ok(answers) = in_time {
             answers
         } else {
-            under_way.hand_over(put.clone());
+            statements.hand_over(put.clone());
             answers.await
         };
         match answers {
             Ok((used, answers)) => {
-                connection = used;
+                connection = used.filter(|_| taken.elapsed() < KEPT_AT_MOST);
                 for (answer, waiting) in answers.into_iter().zip(waiting) {
                     // Who has gone away wants no answer.
                     let _ = waiting.send(answer);
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(answers, (100..200).map(|question| Some(question * 2)).collect::<Vec<_>>());
         let sizes: Vec<usize> = PUT.with_borrow(|put| put.iter().map(Vec::len).collect());
         assert_eq!(sizes.iter().sum::<usize>(), 100);
-        assert!(sizes.iter().all(|size| *size <= MOST) && sizes.len() <= 4, "{sizes:?}");
+        assert_eq!(sizes, [MOST, 100 - MOST]);
         // And a lone one alone, at once.
         gate.add_permits(1);
         assert_eq!(ask(7).await, Some(14));
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_kept_for_a_moment() {
-        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(100)));
+        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(10_000)));
         let ask = async |question| together.ask(question, doubled(gate.clone())).await;
         for pause in [Duration::ZERO, KEPT / 2, KEPT * 2, KEPT / 2] {
             tokio::time::sleep(pause).await;
@@ -298,6 +298,55 @@ mod tests {
         assert_eq!(ask(13).await, None);
         assert_eq!(ask(3).await, Some(6));
         assert_eq!(KEPT_ONE.with_borrow(|kept| kept.last().copied()), Some(false));
+        // However many questions there are, it is given back at last.
+        KEPT_ONE.with_borrow_mut(Vec::clear);
+        let begun = Instant::now();
+        while begun.elapsed() < KEPT_AT_MOST * 2 {
+            tokio::time::sleep(KEPT / 2).await;
+            assert_eq!(ask(2).await, Some(4));
+        }
+        let anew = KEPT_ONE.with_borrow(|kept| kept.iter().filter(|kept| !**kept).count());
+        assert!((1..4).contains(&anew), "{anew}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_no_connection_waits_for_nobody() {
+        let together = Together::default();
+        // It must not be kept.
+        let put = |_: Option<()>, questions: Vec<u32>| async move { Ok((None, questions)) };
+        assert_eq!(together.ask(7, put).await, Some(7));
+        tokio::task::yield_now().await;
+        assert_eq!(together.0.lock().putting, Putting::Nobody);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_in_the_same_turn_is_asked_for_with_the_first() {
+        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(100)));
+        let ask = async |question| together.ask(question, doubled(gate.clone())).await;
+        let later = async {
+            tokio::task::yield_now().await;
+            ask(2).await
+        };
+        assert_eq!(tokio::join!(ask(1), later), (Some(2), Some(4)));
+        assert_eq!(PUT.with_borrow(Clone::clone), [vec![1, 2]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_before_the_connection_is_used_for_them_keeps_nobody_waiting() {
+        let (together, gate) = (Together::default(), Arc::new(Semaphore::new(100)));
+        let ask = async |question| together.ask(question, doubled(gate.clone())).await;
+        assert_eq!(ask(1).await, Some(2));
+        tokio::task::yield_now().await;
+        assert_eq!(together.0.lock().putting, Putting::Waits);
+        tokio::select! {
+            biased;
+            _ = ask(2) => unreachable!("nothing is answered yet"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(ask(3).await, Some(6));
+        assert_eq!(PUT.with_borrow(Clone::clone), [vec![1], vec![3]]);
+        tokio::time::sleep(KEPT * 2).await;
+        assert_eq!(together.0.lock().putting, Putting::Nobody);
     }
 
     #[tokio::test(start_paused = true)]

@@ -229,6 +229,7 @@ impl Live {
     }
 
     /// What is in memory, when nothing speaks against it.
+    #[must_use]
     pub fn believed(&self) -> Option<Catalogue> {
         // Asked first: what ends later counts as ended now.
         let quiet = !self.writes.are_under_way();
