@@ -104,6 +104,7 @@ const ARROWS: [(&str, &[&str]); 41] = [
             "encoding",
             "http",
             "installs",
+            "threads",
         ],
     ),
     ("health", &["database", "http", "v4"]),
