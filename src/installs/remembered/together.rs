@@ -5,7 +5,7 @@
 //! way to the database and back costs. A statement that takes long, because it waits for a lock, is waited for by nobody else. An answer is
 //! always from after its question: nothing is remembered.
 //!
-//! The connection is kept for a moment after the last question: giving it back and taking one again cost as much as a statement. When a
+//! The connection is kept for a moment after the last question: one that is given back is asked first whether it still lives. When a
 //! statement has ended and there is no other connection for who else needs one, it is given back, though that costs more: somebody may wait for
 //! it. So they wait for a statement and that moment at most. And it is given back after a while in any case, for only then does the pool look
 //! whether it is too old.
